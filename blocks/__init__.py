@@ -1,0 +1,1 @@
+"""Prefect Blocks: where things are, and who may reach them."""

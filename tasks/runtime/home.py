@@ -1,0 +1,33 @@
+"""Where Winnow keeps what it writes: one folder, ``WINNOW_HOME`` (default: ``.winnow`` beside this checkout)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Set before Prefect or Great Expectations are imported; a user's own value always wins.
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def winnow_home() -> Path:
+    """The folder everything is written under. It need not exist yet."""
+    configured = os.environ.get("WINNOW_HOME")
+    return Path(configured).expanduser().resolve() if configured else Path(__file__).parents[2] / ".winnow"
+
+
+def default_store() -> str:
+    """The store used when nothing else is said: a folder under the home."""
+    return str(winnow_home() / "store")
+
+
+def configure_environment() -> None:
+    """Point Prefect's home into ours and turn every analytics call off. Call before importing Prefect."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(winnow_home() / "prefect"))

@@ -1,0 +1,21 @@
+"""Imported once by the stage server, so that no stage pays for these imports (about ten seconds together).
+
+Importing only: a library that starts threads or opens files when it is *used* must not be used here, for what the server
+holds is copied into every stage.
+"""
+
+import gc
+
+import datasets  # noqa: F401
+import great_expectations  # noqa: F401
+import peft  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+import reasoning_gym  # noqa: F401
+import torch  # noqa: F401
+import transformers  # noqa: F401
+import transformers.models.auto.modeling_auto  # noqa: F401
+import trl.trainer.sft_trainer  # noqa: F401
+
+# Keep the collector from touching, and so copying, the pages shared with the stages.
+gc.collect()
+gc.freeze()

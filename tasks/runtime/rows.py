@@ -1,0 +1,136 @@
+"""Rows on disk: zstd Parquet shards with one schema a kind, written and read as streams.
+
+The fields are those every plug-in may rely on (DESIGN, section 4). Free-form parts (`metadata`, `train`) that a columnar
+file would pad with nulls are kept as JSON text in the file and as data in the row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.runtime.errors import ContractError
+
+Row = dict[str, Any]
+
+STATES = ("accepted", "rejected", "answer_unparsable", "reference_unparsable", "timed_out", "error")
+ROWS_PER_SHARD = 50_000
+_BATCH = 2_000
+
+_text, _int, _float = pa.string(), pa.int64(), pa.float64()
+_chat = {"id": _text, "messages": _text, "source": _text, "family": _text, "metadata": _text}
+
+SCHEMAS: dict[str, pa.Schema] = {
+    kind: pa.schema(list(fields.items()))
+    for kind, fields in {
+        "chat": _chat,
+        "prompts": {
+            "id": _text,
+            "messages": _text,
+            "reference": _text,
+            "verifier": _text,
+            "family": _text,
+            "metadata": _text,
+        },
+        "labels": {
+            "id": _text,
+            "input_ids": pa.list_(pa.int32()),
+            "labels": pa.list_(pa.int32()),
+            "position_ids": pa.list_(pa.int32()),
+            "weight": _float,
+        },
+        "samples": {
+            "sample_id": _text,
+            "prompt_id": _text,
+            "draw": _int,
+            "round": _int,
+            "policy": _text,
+            "seed": _int,
+            "temperature": _float,
+            "text": _text,
+            "token_count": _int,
+            "logprob": _float,
+            "finish_reason": _text,
+        },
+        "verdicts": {
+            "sample_id": _text,
+            "verifier": _text,
+            "verifier_version": _text,
+            "state": _text,
+            "score": _float,
+            "reason": _text,
+        },
+        "scores": {
+            "item_id": _text,
+            "family": _text,
+            "score": _float,
+            "state": _text,
+            "sample_id": _text,
+        },
+    }.items()
+}
+JSON_FIELDS = {"messages", "metadata"}
+
+
+def write_rows(folder: Path, kind: str, rows: Iterable[Mapping[str, Any]], rows_per_shard: int = ROWS_PER_SHARD) -> int:
+    """Write `rows` as ``rows-00000.parquet`` … into `folder`; memory holds one batch. Returns the number of rows.
+
+    No rows still make one empty shard, so that "nothing" is an artifact like any other.
+
+    Raises:
+        ContractError: a field the kind does not have, or a value of the wrong type, naming the row.
+    """
+    schema, stream, shard, total = SCHEMAS[kind], iter(rows), 0, 0
+    while True:
+        written = 0
+        with pq.ParquetWriter(folder / f"rows-{shard:05d}.parquet", schema, compression="zstd") as writer:
+            while written < rows_per_shard:
+                batch = list(islice(stream, min(_BATCH, rows_per_shard - written)))
+                if not batch:
+                    break
+                writer.write_table(_table(batch, kind, schema, total + written))
+                written += len(batch)
+        total += written
+        if written < rows_per_shard:
+            if written == 0 and shard > 0:
+                (folder / f"rows-{shard:05d}.parquet").unlink()
+            return total
+        shard += 1
+
+
+def _table(batch: list[Mapping[str, Any]], kind: str, schema: pa.Schema, first: int) -> pa.Table:
+    known = set(schema.names)
+    encoded = []
+    for offset, row in enumerate(batch):
+        if unknown := set(row) - known:
+            raise ContractError(f"{kind} row {first + offset}: unknown fields {sorted(unknown)}; known: {schema.names}")
+        encoded.append(
+            {
+                name: json.dumps(value, ensure_ascii=False, sort_keys=True)
+                if name in JSON_FIELDS and value is not None
+                else value
+                for name, value in row.items()
+            }
+        )
+    try:
+        return pa.Table.from_pylist(encoded, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
+        raise ContractError(f"{kind} rows {first}–{first + len(batch) - 1}: {error}") from error
+
+
+def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:
+    """The rows of every shard in order, `metadata` and `messages` decoded, absent optional fields left out."""
+    for shard in sorted(folder.glob("rows-*.parquet")):
+        for batch in pq.ParquetFile(shard).iter_batches(batch_size=_BATCH, columns=columns):
+            for row in batch.to_pylist():
+                yield {
+                    name: json.loads(value) if name in JSON_FIELDS else value
+                    for name, value in row.items()
+                    if value is not None
+                }

@@ -1,0 +1,98 @@
+"""The run in progress: its store, its folder and its journal (one JSON line a task, written as it happens).
+
+The journal is what `winnow plan` compares with, what the report's costs come from, and what shows after a crash which units
+were done. It is plain append-only text, so that a killed run leaves everything but perhaps its last line.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.runtime.errors import ConfigurationError
+from tasks.runtime.home import winnow_home
+from tasks.runtime.stage import Usage
+from tasks.runtime.store import Store
+
+_RUN: ContextVar[Run | None] = ContextVar("winnow_run", default=None)
+
+
+@dataclass
+class Run:
+    """One run of a flow.
+
+    Attributes:
+        name: flow and lineage (``nightly-rsf/demo``): runs of one name are compared with each other.
+        planning: tasks are looked up and listed, not run.
+        entries: the journal so far.
+        usage: what the task in progress spent in stages.
+    """
+
+    name: str
+    store: Store
+    planning: bool = False
+    run_id: str = field(default_factory=lambda: time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6])
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    usage: list[Usage] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        return winnow_home() / "runs" / self.run_id
+
+    def record(self, entry: dict[str, Any]) -> None:
+        """Append a task to the journal, in memory and (unless planning) on disk."""
+        with self._lock:
+            self.entries.append(entry)
+            if not self.planning:
+                with (self.folder / "tasks.jsonl").open("a") as file:
+                    file.write(json.dumps(entry, sort_keys=True) + "\n")
+
+    def count(self, outcome: str) -> int:
+        return sum(entry["outcome"] == outcome for entry in self.entries)
+
+
+@contextmanager
+def running(run: Run) -> Iterator[Run]:
+    """Make `run` the current one inside the block."""
+    if not run.planning:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        (run.folder / "run.json").write_text(json.dumps({"name": run.name, "started": time.time()}))
+    token = _RUN.set(run)
+    try:
+        yield run
+    finally:
+        _RUN.reset(token)
+
+
+def current_run() -> Run:
+    """The run in progress. Raises `ConfigurationError` outside of one."""
+    run = _RUN.get()
+    if run is None:
+        raise ConfigurationError("no run in progress: call tasks inside a Winnow flow, or their plain functions directly")
+    return run
+
+
+def last_journal(name: str) -> dict[str, dict[str, Any]]:
+    """Task label → its entry in the most recent run of that name that got so far; empty when there is none."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in sorted((winnow_home() / "runs").glob("*"), key=lambda path: path.name):
+        about, journal = folder / "run.json", folder / "tasks.jsonl"
+        if not journal.exists() or json.loads(about.read_text())["name"] != name:
+            continue
+        for line in journal.read_text().splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:  # the line a kill cut off
+                continue
+            found[entry["label"]] = entry
+    return found
