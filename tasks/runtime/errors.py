@@ -73,14 +73,20 @@ class StageKilledError(PassingFaultError):
     """A stage process was ended by a signal, most often by the system when memory ran out."""
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def is_disk_full(error: BaseException) -> bool:
-    """Whether `error`, or anything it was raised from, is the system saying that the disk is full."""
+    """Whether `error`, or anything it was raised from, is the system saying that there is no room for the file.
+
+    A quota and a limit on the size of files count: to whoever runs this, they are the same thing.
+    """
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, DiskFullError):
+        if isinstance(seen, DiskFullError) or (isinstance(seen, OSError) and seen.errno in _FULL):
             return True
-        # pyarrow and others re-raise the system's error without its number, with its text.
-        if isinstance(seen, OSError) and (seen.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(seen)):
+        # pyarrow, safetensors and others re-raise the system's error without its number, with its text.
+        if any(text in str(seen) for text in ("No space left on device", "File too large")):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -1,8 +1,8 @@
 """Canonical JSON and the fingerprint: one spelling for a value, in every process and on every machine.
 
-Strict on purpose. A cache key made from ``repr()`` or from a pickle is equal where it should differ, or differs where it
-should be equal; here a value either has a canonical form or raises `FingerprintError`, so that nothing is ever cached
-under a key that does not describe it.
+Strict on purpose. A cache key made from ``repr()`` or from a pickle is equal where it should differ, or differs where
+it should be equal; here a value either has a canonical form or raises `FingerprintError`, so that nothing is ever
+cached under a key that does not describe it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def canonical(value: Any, where: str = "value") -> Any:
         FingerprintError: for callables, clocks, NaN or infinite floats, non-string keys and any other type; the
             message names the place inside the value.
     """
-    if value is None or isinstance(value, bool | str) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, bool | str) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, enum.Enum):
         return {"$enum": [type(value).__name__, canonical(value.value, where)]}
@@ -58,13 +58,14 @@ def canonical(value: Any, where: str = "value") -> Any:
         # 1.0 and 1 mean the same to every setting here, and YAML and web forms do not keep them apart.
         return int(value) if value.is_integer() and abs(value) < 2**53 else float(value)
     if isinstance(value, Ref):
-        return {"$ref": [getattr(value, "kind", "ref"), value.digest]}
+        return {"$ref": [value.kind, value.digest]}
     if isinstance(value, BaseModel):
         fields = {
             name: canonical(getattr(value, name), f"{where}.{name}")
             for name, field in type(value).model_fields.items()
             if not any(isinstance(mark, Unkeyed) for mark in field.metadata)
         }
+        fields |= canonical(value.model_extra or {}, where)
         return {"$model": [type(value).__name__, fields]}
     if isinstance(value, pathlib.PurePath):
         return {"$path": value.as_posix()}
@@ -98,4 +99,9 @@ def canonical_json(value: Any, where: str = "value") -> str:
 
 def fingerprint(value: Any, where: str = "value") -> str:
     """sha256 (64 hex digits) of the canonical text of `value`. Raises `FingerprintError`."""
-    return hashlib.sha256(canonical_json(value, where).encode()).hexdigest()
+    return canonical_digest(canonical(value, where))
+
+
+def canonical_digest(data: Any) -> str:
+    """sha256 (64 hex digits) of what `canonical` returned (which, with its tags, it would refuse as input)."""
+    return hashlib.sha256(_text(data).encode()).hexdigest()

@@ -31,13 +31,14 @@ def load_plugin(group: str, name: str) -> Callable[..., Any]:
     for entry in entry_points(group=f"winnow.{group}", name=name):
         try:
             return entry.load()  # type: ignore[no-any-return]
-        except (ImportError, AttributeError) as error:
+        except Exception as error:  # somebody else's module may fail in any way
             raise UnknownPluginError(f"{group[:-1]} {name!r} is registered but does not load: {error}") from error
     known = plugin_names(group)
     near = get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownPluginError(
-        f"no {group[:-1]} is called {name!r}.{hint} Known: {', '.join(known) or 'none'}; or give 'package.module:function'"
+        f"no {group[:-1]} is called {name!r}.{hint} Known: {', '.join(known) or 'none'}; "
+        "or give 'package.module:function'"
     )
 
 
@@ -45,7 +46,7 @@ def _load_path(group: str, path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     try:
         function = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # somebody else's module may fail in any way
         raise UnknownPluginError(
             f"{group[:-1]} {path!r} does not load ({error}); known by name: {', '.join(plugin_names(group)) or 'none'}"
         ) from error

@@ -16,6 +16,10 @@ import transformers  # noqa: F401
 import transformers.models.auto.modeling_auto  # noqa: F401
 import trl.trainer.sft_trainer  # noqa: F401
 
+# Bars of every library would overwrite each other in the terminal; stages report their own progress.
+transformers.utils.logging.disable_progress_bar()
+datasets.disable_progress_bars()
+
 # Keep the collector from touching, and so copying, the pages shared with the stages.
 gc.collect()
 gc.freeze()

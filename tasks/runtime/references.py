@@ -17,6 +17,7 @@ class Ref(BaseModel):
     """What all references have.
 
     Attributes:
+        kind: which rows, a model or a report; the classes below narrow it.
         uri: the folder, relative to the store's root.
         digest: sha256 (hex) over the names and digests of the folder's files: equal content, equal digest.
         counts: how many rows, files, tokens … (plain numbers, for tables).
@@ -25,6 +26,7 @@ class Ref(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: str
     uri: str
     digest: str
     counts: dict[str, int] = Field(default_factory=dict)
@@ -64,4 +66,5 @@ def parse_ref(data: Any) -> DatasetRef | ModelRef | ReportRef:
 
 def ref_class(kind: str) -> type[Ref]:
     """The reference class for an artifact kind."""
-    return {"model": ModelRef, "report": ReportRef}.get(kind, DatasetRef)
+    special: dict[str, type[Ref]] = {"model": ModelRef, "report": ReportRef}
+    return special.get(kind, DatasetRef)

@@ -1,4 +1,4 @@
-"""Where Prefect keeps task results: references as JSON, in the artifact store, so that every machine hits the same cache.
+"""Where Prefect keeps task results: references as JSON, in the artifact store: every machine hits the same cache.
 
 Prefect would read whatever serializer a stored record names, pickle included; here a record that is not one of our JSON
 references does not exist, and neither does one whose artifact is gone.
@@ -14,13 +14,14 @@ from prefect.logging import get_logger
 from prefect.serializers import Serializer
 from pydantic import PrivateAttr, ValidationError
 
+from tasks.runtime.errors import ContractError
 from tasks.runtime.references import AnyRef, Ref, parse_ref
 from tasks.runtime.store import Store
 
-SERIALIZER = "winnow-reference"
+SERIALIZER: Literal["winnow-reference"] = "winnow-reference"
 
 
-class ReferenceSerializer(Serializer[Any]):
+class ReferenceSerializer(Serializer):  # type: ignore[type-arg]
     """References ↔ JSON, and nothing else: reading can neither import nor run anything."""
 
     type: Literal["winnow-reference"] = SERIALIZER
@@ -40,7 +41,7 @@ class StoreResults(WritableFileSystem):
     _block_type_name = "Winnow results"
     _store: Store = PrivateAttr()
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, *, store: Store) -> None:  # a block takes keywords only
         super().__init__()
         self._store = store
 
@@ -71,7 +72,7 @@ def _reference_in(data: bytes, path: str, store: Store) -> AnyRef | None:
         if record["metadata"]["serializer"]["type"] != SERIALIZER:
             raise ValueError(f"serializer {record['metadata']['serializer']['type']!r}")
         ref = parse_ref(json.loads(record["result"]))
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        return ref if store.exists(ref) else None
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, ContractError) as error:
         get_logger("winnow.cache").warning("result %s is not one of ours (%s): it is made anew", path, error)
         return None
-    return ref if store.exists(ref) else None

@@ -1,7 +1,7 @@
 """Rows on disk: zstd Parquet shards with one schema a kind, written and read as streams.
 
-The fields are those every plug-in may rely on (DESIGN, section 4). Free-form parts (`metadata`, `train`) that a columnar
-file would pad with nulls are kept as JSON text in the file and as data in the row.
+The fields are those every plug-in may rely on (DESIGN, section 4). Free-form parts (`messages`, `metadata`) that a
+columnar file would pad with nulls are kept as JSON text in the file and as data in the row.
 """
 
 from __future__ import annotations
@@ -110,18 +110,20 @@ def _table(batch: list[Mapping[str, Any]], kind: str, schema: pa.Schema, first: 
     for offset, row in enumerate(batch):
         if unknown := set(row) - known:
             raise ContractError(f"{kind} row {first + offset}: unknown fields {sorted(unknown)}; known: {schema.names}")
-        encoded.append(
-            {
-                name: json.dumps(value, ensure_ascii=False, sort_keys=True)
-                if name in JSON_FIELDS and value is not None
-                else value
-                for name, value in row.items()
-            }
-        )
+        encoded.append({name: _encoded(kind, first + offset, name, value) for name, value in row.items()})
     try:
         return pa.Table.from_pylist(encoded, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
         raise ContractError(f"{kind} rows {first}–{first + len(batch) - 1}: {error}") from error
+
+
+def _encoded(kind: str, index: int, name: str, value: Any) -> Any:
+    if name not in JSON_FIELDS or value is None:
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"{kind} row {index}: {name} is not JSON data ({error})") from error
 
 
 def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,13 +86,14 @@ def last_journal(name: str) -> dict[str, dict[str, Any]]:
     """Task label → its entry in the most recent run of that name that got so far; empty when there is none."""
     found: dict[str, dict[str, Any]] = {}
     for folder in sorted((winnow_home() / "runs").glob("*"), key=lambda path: path.name):
-        about, journal = folder / "run.json", folder / "tasks.jsonl"
-        if not journal.exists() or json.loads(about.read_text())["name"] != name:
-            continue
-        for line in journal.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:  # the line a kill cut off
+        try:
+            lines = (folder / "tasks.jsonl").read_text().splitlines()
+            if json.loads((folder / "run.json").read_text())["name"] != name:
                 continue
-            found[entry["label"]] = entry
+        except (OSError, ValueError):  # a run that was killed before it had begun
+            continue
+        for line in lines:
+            with suppress(ValueError):  # the line a kill cut off
+                entry = json.loads(line)
+                found[entry["label"]] = entry
     return found

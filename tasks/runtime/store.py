@@ -12,18 +12,15 @@ An artifact exists when its manifest does. Readers check every file against the 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -34,18 +31,16 @@ from tasks.runtime.errors import (
     CorruptArtifactError,
     DiskFullError,
     MissingArtifactError,
-    StoreUnwritableError,
     is_disk_full,
 )
-from tasks.runtime.fingerprint import canonical, fingerprint
+from tasks.runtime.faults import explained, lost_race
+from tasks.runtime.files import MANIFEST, PART, content_digest, file_digest, file_digests, temporary_beside
+from tasks.runtime.fingerprint import canonical
 from tasks.runtime.home import winnow_home
 from tasks.runtime.references import Ref, ref_class
 from tasks.runtime.versions import code_version, library_versions
 
-MANIFEST = "manifest.json"
 STALE_STAGING_SECONDS = 7 * 24 * 3600
-_CHUNK = 1 << 22
-R = TypeVar("R", bound=Ref)
 
 
 class Store:
@@ -61,7 +56,9 @@ class Store:
 
     def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
         self.uri = uri if "://" in uri else str(Path(uri).expanduser().absolute())
-        self.options = dict(options or {})
+        # Another process may have written since the last look: never answer from a remembered listing.
+        remote = {"use_listings_cache": False} if self.uri.startswith("s3") else {}
+        self.options = {**remote, **(options or {})}
         try:
             fs, root = fsspec.core.url_to_fs(self.uri, **self.options)
         except (ValueError, ImportError) as error:
@@ -86,10 +83,15 @@ class Store:
         """
         parent = Path(self.root, "staging") if self.local else winnow_home() / "staging"
         folder = parent / uuid.uuid4().hex
-        with self._explained(f"creating {folder}"):
+        with explained(self.uri, f"creating {folder}"):
             folder.mkdir(parents=True)
         try:
             yield folder
+        except Exception as error:
+            # Whatever library was writing, and however it spells it.
+            if is_disk_full(error) and not isinstance(error, DiskFullError):
+                raise DiskFullError(f"disk full while writing into {folder}: free space there ({error})") from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -119,10 +121,10 @@ class Store:
             ContractError: the folder holds no file.
             StoreUnwritableError, DiskFullError: nothing readable was left behind.
         """
-        files = _digests(folder)
+        files = file_digests(folder)
         if not files:
             raise ContractError(f"nothing to publish as {kind!r}: the draft has no files")
-        digest = fingerprint({"kind": kind, "files": {name: entry["sha256"] for name, entry in files.items()}})
+        digest = content_digest(kind, files)
         ref = ref_class(kind)(
             uri=f"objects/{kind}/{digest}", digest=digest, kind=kind, counts=counts or {}, metadata=metadata or {}
         )
@@ -137,7 +139,7 @@ class Store:
             "libraries": library_versions(),
             "written": time.time(),
         }
-        with self._explained(f"writing {ref.uri}"):
+        with explained(self.uri, f"writing {ref.uri}"):
             for name in files:
                 self._move_in(folder / name, f"{ref.uri}/{name}")
             self.write_bytes(f"{ref.uri}/{MANIFEST}", json.dumps(manifest, indent=1, sort_keys=True).encode())
@@ -145,7 +147,8 @@ class Store:
 
     def exists(self, ref: Ref) -> bool:
         """Whether the artifact's manifest is there."""
-        return bool(self.fs.exists(self._path(f"{ref.uri}/{MANIFEST}")))
+        with explained(self.uri, f"looking for {ref.uri}", reading=True):
+            return bool(self.fs.exists(self._path(f"{ref.uri}/{MANIFEST}")))
 
     def manifest(self, ref: Ref) -> dict[str, Any]:
         """The artifact's manifest. Raises `MissingArtifactError` or `CorruptArtifactError`."""
@@ -157,9 +160,11 @@ class Store:
             ) from None
         try:
             manifest = json.loads(data)
-            manifest["files"], manifest["ref"]["digest"]
-        except (ValueError, KeyError, TypeError) as error:
+            described = content_digest(ref.kind, {_inside(name): entry for name, entry in manifest["files"].items()})
+        except (ValueError, KeyError, TypeError, AttributeError, ContractError) as error:
             raise CorruptArtifactError(f"{ref.uri}/{MANIFEST} is not a manifest; {self._mend(ref)}") from error
+        if described != ref.digest:
+            raise CorruptArtifactError(f"{ref.uri}/{MANIFEST} describes other content; {self._mend(ref)}")
         return manifest  # type: ignore[no-any-return]
 
     def open(self, ref: Ref) -> Path:
@@ -167,24 +172,23 @@ class Store:
 
         Raises:
             MissingArtifactError: no manifest.
-            CorruptArtifactError: a file is missing or differs; the message names it.
+            CorruptArtifactError: a file is missing, differs or was added; the message names it.
         """
-        files = self.manifest(ref)["files"]
-        described = fingerprint({"kind": ref.kind, "files": {n: e["sha256"] for n, e in files.items()}})  # type: ignore[attr-defined]
-        if described != ref.digest:
-            raise CorruptArtifactError(f"{ref.uri}/{MANIFEST} describes other content; {self._mend(ref)}")
-        folder = Path(self._path(ref.uri)) if self.local else self._fetch(ref, files)
-        found = _digests(folder)
-        for name, entry in files.items():
-            if found.get(name) != entry:
+        wanted = {name: entry["sha256"] for name, entry in self.manifest(ref)["files"].items()}
+        folder = Path(self._path(ref.uri)) if self.local else self._fetch(ref, wanted)
+        found = {name: entry["sha256"] for name, entry in file_digests(folder).items()}
+        for name in sorted(wanted.keys() | found.keys()):
+            if wanted.get(name) != found.get(name):
                 what = "is missing" if name not in found else "differs from its digest"
+                what = what if name in wanted else "is not in the manifest"
                 raise CorruptArtifactError(f"{ref.uri}/{name} {what}; {self._mend(ref)}")
         return folder
 
     def remove(self, ref: Ref) -> None:
-        """Delete an artifact: its manifest first, so that no half of it is ever read."""
-        self.fs.rm(self._path(f"{ref.uri}/{MANIFEST}"))
-        self.fs.rm(self._path(ref.uri), recursive=True)
+        """Delete an artifact, if it is there: its manifest first, so that no half of it is ever read."""
+        for path, recursive in ((f"{ref.uri}/{MANIFEST}", False), (ref.uri, True)):
+            with suppress(FileNotFoundError), explained(self.uri, f"removing {path}", reading=True):
+                self.fs.rm(self._path(path), recursive=recursive)
 
     def sweep(self) -> None:
         """Remove drafts that no living run can still be writing (a week old)."""
@@ -197,24 +201,29 @@ class Store:
 
     def read_bytes(self, name: str) -> bytes:
         """A small file's content. Raises `FileNotFoundError`."""
-        return self.fs.cat_file(self._path(name))  # type: ignore[no-any-return]
+        path = self._path(name)
+        with explained(self.uri, f"reading {name}", reading=True):
+            try:
+                return self.fs.cat_file(path)  # type: ignore[no-any-return]
+            except NotADirectoryError as error:
+                raise FileNotFoundError(path) from error
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write a small file whole or not at all, over whatever was there."""
         path = self._path(name)
-        with self._explained(f"writing {name}"):
+        with explained(self.uri, f"writing {name}"):
             if not self.local:
                 self.fs.pipe_file(path, data)  # one PUT is atomic
                 return
-            with _temporary_beside(Path(path), data) as temporary:
+            with temporary_beside(Path(path), data) as temporary:
                 os.replace(temporary, path)
 
     def create_bytes(self, name: str, data: bytes) -> bool:
         """Write a small file only if nobody has; whole or not at all. False: somebody was first."""
         path = self._path(name)
-        with self._explained(f"writing {name}"):
+        with explained(self.uri, f"writing {name}"):
             if self.local:
-                with _temporary_beside(Path(path), data) as temporary:
+                with temporary_beside(Path(path), data) as temporary:
                     try:
                         os.link(temporary, path)
                     except FileExistsError:
@@ -222,31 +231,27 @@ class Store:
                 return True
             try:
                 self.fs.pipe_file(path, data, mode="create")
-            except FileExistsError:
-                return False
             except OSError as error:
-                # SeaweedFS's refusal of a conditional PUT arrives as EINVAL, AWS's as FileExistsError.
-                if "pre-condition" in str(error).lower() or "precondition" in str(error).lower():
+                if lost_race(error):
                     return False
                 raise
             return True
 
     def names(self, folder: str) -> list[str]:
         """The names of the files directly in `folder`, sorted; empty when there is none."""
-        self.fs.invalidate_cache()
-        try:
-            found = self.fs.ls(self._path(folder), detail=False)
-        except FileNotFoundError:
-            return []
-        return sorted(PurePosixPath(path).name for path in found if not PurePosixPath(path).name.startswith("."))
+        path = self._path(folder)
+        with explained(self.uri, f"listing {folder}", reading=True):
+            try:
+                found = self.fs.ls(path, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        names = [PurePosixPath(entry["name"]).name for entry in found if entry["type"] == "file"]
+        return sorted(name for name in names if not name.startswith(PART))
 
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _path(self, name: str) -> str:
-        parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise ContractError(f"{name!r} leads outside the store; names are relative and without '..'")
-        return f"{self.root}/{parts}"
+        return f"{self.root}/{_inside(name)}"
 
     def _move_in(self, source: Path, name: str) -> None:
         target = self._path(name)
@@ -256,76 +261,33 @@ class Store:
         else:
             self.fs.put_file(str(source), target)
 
-    def _fetch(self, ref: Ref, files: dict[str, Any]) -> Path:
-        """Download an artifact into the home's cache, file by file, unless it is there already."""
+    def _fetch(self, ref: Ref, wanted: dict[str, str]) -> Path:
+        """Download an artifact into the home's cache, file by file, unless it is there already and whole."""
         folder = winnow_home() / "fetched" / ref.digest
-        for name, entry in files.items():
+        for name, digest in wanted.items():
             local = folder / name
-            if local.exists() and local.stat().st_size == entry["bytes"]:
+            if local.is_file() and file_digest(local) == digest:
                 continue
-            local.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=local.parent, prefix=".part-")
-            os.close(handle)
-            try:
-                self.fs.get_file(self._path(f"{ref.uri}/{name}"), temporary)
+            with explained(str(folder), f"fetching {name}"), temporary_beside(local) as temporary:
+                try:
+                    self.fs.get_file(self._path(f"{ref.uri}/{name}"), temporary)
+                except FileNotFoundError:  # reported by the digest check
+                    local.unlink(missing_ok=True)
+                    continue
                 os.replace(temporary, local)
-            except FileNotFoundError:
-                Path(temporary).unlink(missing_ok=True)  # reported by the digest check
         return folder
 
     def _mend(self, ref: Ref) -> str:
-        where = "" if self.local else f" and {winnow_home() / 'fetched' / ref.digest}"
-        return f"remove {self._path(ref.uri)}{where} and run again: what is missing is made anew"
+        return f"remove {self._path(ref.uri)} and run again: what is missing is made anew"
 
-    @contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if is_disk_full(error):
-                raise DiskFullError(
-                    f"disk full while {doing}: free space under {self.uri}, or set another store"
-                ) from error
-            if isinstance(error, PermissionError | NotADirectoryError | FileNotFoundError) or error.errno == 30:
-                raise StoreUnwritableError(
-                    f"store {self.uri} cannot be written while {doing} ({error}); "
-                    "correct its rights or its address (WINNOW_HOME, or the run's store)"
-                ) from error
-            raise
+
+def _inside(name: str) -> str:
+    """`name` as a path below a root. Raises `ContractError` for one that leads elsewhere."""
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts:
+        raise ContractError(f"{name!r} leads outside the store; names are relative and without '..'")
+    return str(parts)
 
 
 def _plain(item: Any) -> Any:
     return item.model_dump() if isinstance(item, Ref) else canonical(item, "input")
-
-
-def _digests(folder: Path) -> dict[str, dict[str, Any]]:
-    """Relative name → sha256 and size of every file below `folder`, the manifest apart; hashed side by side."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        digests = list(pool.map(_sha256, paths))
-    return {
-        path.relative_to(folder).as_posix(): {"sha256": digest, "bytes": path.stat().st_size}
-        for path, digest in zip(paths, digests, strict=True)
-    }
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-@contextmanager
-def _temporary_beside(path: Path, data: bytes) -> Iterator[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        yield temporary
-    finally:
-        Path(temporary).unlink(missing_ok=True)

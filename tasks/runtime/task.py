@@ -28,7 +28,7 @@ from prefect.results import ResultStore
 from prefect.tasks import exponential_backoff
 
 from tasks.runtime.errors import DiskFullError, PassingFaultError
-from tasks.runtime.fingerprint import canonical, fingerprint
+from tasks.runtime.fingerprint import canonical, canonical_digest
 from tasks.runtime.progress import Progress
 from tasks.runtime.references import Ref
 from tasks.runtime.results import ReferenceSerializer, StoreResults, cached_result
@@ -53,15 +53,19 @@ class ContentKey(CachePolicy):
     def compute_key(
         self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: Any
     ) -> str:
-        return fingerprint(key_parts(task_ctx.task, inputs))
+        return canonical_digest(key_parts(task_ctx.task, inputs))
 
 
-def key_parts(task: Task[..., Any], inputs: dict[str, Any]) -> dict[str, Any]:
+def key_parts(task: WinnowTask, inputs: dict[str, Any]) -> dict[str, Any]:
     """Everything a cache key is made of, in canonical form. Raises `FingerprintError`."""
     return {
         "task": task.name,
         "version": task.version,
-        "inputs": {name: canonical(value, f"{task.name}({name})") for name, value in inputs.items()},
+        "inputs": {
+            name: canonical(value, f"{task.name}({name})")
+            for name, value in inputs.items()
+            if name not in task.unkeyed
+        },
     }
 
 
@@ -69,6 +73,7 @@ class WinnowTask(Task[..., Any]):
     """A Prefect task that makes its key before the engine starts, and keeps the run's journal."""
 
     label_template: str = ""
+    unkeyed: tuple[str, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run or read the task inside the current run. Raises what the task raised, or `FingerprintError`."""
@@ -87,7 +92,7 @@ class WinnowTask(Task[..., Any]):
         run.record(
             {
                 "label": label,
-                "key": fingerprint(parts),
+                "key": canonical_digest(parts),
                 "parts": parts,
                 "outcome": outcome,
                 "side_effect": self.cache_policy is NO_CACHE,
@@ -105,7 +110,7 @@ class WinnowTask(Task[..., Any]):
         if waiting := sorted(_pending(inputs)):
             return self._would_run(run, label, None, "waits for " + ", ".join(dict.fromkeys(waiting)))
         parts = key_parts(self, inputs)
-        key = fingerprint(parts)
+        key = canonical_digest(parts)
         if self.cache_policy is NO_CACHE:
             return self._would_run(run, label, key, "side effect: runs each time, safe to repeat")
         if (found := cached_result(run.store, key)) is not None:
@@ -121,13 +126,14 @@ class WinnowTask(Task[..., Any]):
 
 
 def winnow_task(
-    *, version: str, label: str, side_effect: bool = False, retries: int = RETRIES
+    *, version: str, label: str, unkeyed: tuple[str, ...] = (), side_effect: bool = False, retries: int = RETRIES
 ) -> Callable[[Callable[..., Any]], WinnowTask]:
     """Make a plain function a Winnow task.
 
     Args:
         version: bump it when the same inputs should give something else.
         label: the run's name in the UI and in the plan, formatted with the arguments; unique within a run.
+        unkeyed: arguments that only name the run for people; the same work under two names is done once.
         side_effect: not cached (promotion, notification); must be safe to repeat.
         retries: how often a passing fault is tried again, with exponential back-off and jitter.
     """
@@ -145,7 +151,7 @@ def winnow_task(
             retry_jitter_factor=_JITTER,
             retry_condition_fn=_may_pass,
         )
-        task.label_template = label
+        task.label_template, task.unkeyed = label, unkeyed
         return task
 
     return wrap
@@ -204,7 +210,7 @@ def results_in(run: Run) -> FlowRunContext:
     """The flow's context with results kept in the run's store; enter it around the flow's body."""
     context = FlowRunContext.get()
     assert context is not None, "called inside a flow"
-    store = ResultStore(result_storage=StoreResults(run.store), serializer=ReferenceSerializer())
+    store = ResultStore(result_storage=StoreResults(store=run.store), serializer=ReferenceSerializer())
     return context.model_copy(update={"result_store": store})
 
 

@@ -1,0 +1,5 @@
+"""``python -m flows`` is ``winnow``."""
+
+from flows.cli import main
+
+main()

@@ -1,0 +1,72 @@
+"""Everything a nightly run is told, as one checked model: the flow's parameters, which are also the form in the UI."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.chat.settings import RenderSettings
+from tasks.data.settings import DataSettings
+from tasks.evaluate.settings import EvaluationSettings
+from tasks.gate.settings import GateSettings
+from tasks.sample.settings import SamplingSettings
+from tasks.select.settings import SelectionSettings
+from tasks.train.settings import TrainingSettings
+from tasks.validate.settings import ValidationSettings
+from tasks.verify.settings import VerifySettings
+
+Lineage = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        max_length=64,
+        description="Name of the line of models that this run improves; it has its own registry and night states.",
+    ),
+]
+Night = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=100_000,
+        description="Which night this is; 0: the one after the last finished night. A night that is run again reads its cache.",
+    ),
+]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1, description="Fixes prompts, draws and training order.")]
+Rounds = Annotated[int, Field(ge=1, le=16, description="Rejection-sampling rounds this night.")]
+Model = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="The base model: 'embedded', a folder with config.json, a .gguf file, or a hub id (org/name@revision).",
+    ),
+]
+StoreAddress = Annotated[
+    str,
+    Field(description="Artifact store: a folder, s3://bucket/prefix, or block:NAME; empty: the store under WINNOW_HOME."),
+]
+Window = Annotated[int, Field(ge=1, le=365, description="Nights whose accepted answers are trained on.")]
+
+
+class NightSettings(BaseModel):
+    """The parameters of one nightly run; see the flow for what each does."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lineage: Lineage
+    night: Night
+    seed: Seed
+    rounds: Rounds
+    window: Window
+    model: Model
+    store: StoreAddress
+    data: DataSettings
+    validation: ValidationSettings
+    rendering: RenderSettings
+    warm_start: TrainingSettings
+    sampling: SamplingSettings
+    verification: VerifySettings
+    selection: SelectionSettings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    gate: GateSettings

@@ -1,0 +1,101 @@
+"""A shard of sampling: some of the prompts, all of their draws, as sample rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tasks.runtime.errors import ContractError
+from tasks.runtime.plugins import load_plugin
+from tasks.runtime.progress import report_progress
+from tasks.runtime.rows import Row, read_rows, write_rows
+from tasks.sample.settings import SamplingSettings
+
+
+def shard_count(prompts: int, settings: SamplingSettings) -> int:
+    """How many shards `prompts` prompts make."""
+    return math.ceil(prompts / settings.shard_prompts)
+
+
+def sample_folder(
+    model_folder: Path,
+    prompts_folder: Path,
+    out: Path,
+    settings: SamplingSettings,
+    *,
+    shard: int,
+    policy: str,
+    seed: int,
+    round: int,
+    dtype: str,
+) -> dict[str, int]:
+    """Draw every answer of a shard's prompts and write them as sample rows.
+
+    Args:
+        model_folder, prompts_folder, out: where model and prompt rows are, and where sample rows go.
+        settings: K, distribution, engine, prompts per shard.
+        shard: which shard, from 0; prompts are taken in their stored order.
+        policy: digest of the model, for the rows.
+        seed, round, dtype: see the row format and the engine.
+
+    Returns:
+        rows, prompts, tokens (generated), truncated (answers cut by length).
+
+    Raises:
+        ContractError: the engine did not give exactly K draws of each prompt.
+    """
+    start = shard * settings.shard_prompts
+    prompts = list(islice(read_rows(prompts_folder), start, start + settings.shard_prompts))
+    counts = {"prompts": len(prompts), "tokens": 0, "truncated": 0}
+    rows = _sample_rows(model_folder, prompts, settings, counts, policy=policy, seed=seed, round=round, dtype=dtype)
+    counts["rows"] = write_rows(out, "samples", rows)
+    return counts
+
+
+def _sample_rows(
+    model_folder: Path,
+    prompts: list[Row],
+    settings: SamplingSettings,
+    counts: dict[str, int],
+    *,
+    policy: str,
+    seed: int,
+    round: int,
+    dtype: str,
+) -> Iterator[dict[str, Any]]:
+    engine = load_plugin("engines", settings.engine)
+    # Prompts of like length share a batch: less padding. The draws do not depend on it.
+    ordered = sorted(prompts, key=lambda row: (sum(len(turn["content"]) for turn in row["messages"]), row["id"]))
+    expected = {(row["id"], draw) for row in prompts for draw in range(settings.k)}
+    started, total = time.monotonic(), len(expected)
+    for answer in engine(model_folder, ordered, settings, seed=seed, dtype=dtype):
+        try:
+            expected.remove((answer.prompt_id, answer.draw))
+        except KeyError:
+            raise ContractError(
+                f"engine {settings.engine!r} gave draw {answer.draw} of prompt {answer.prompt_id!r} twice or unasked"
+            ) from None
+        counts["tokens"] += answer.token_count
+        counts["truncated"] += answer.finish_reason == "length"
+        yield {
+            "sample_id": f"{answer.prompt_id}/{round}/{answer.draw}",
+            "prompt_id": answer.prompt_id,
+            "draw": answer.draw,
+            "round": round,
+            "policy": policy,
+            "seed": seed,
+            "temperature": settings.temperature,
+            "text": answer.text,
+            "token_count": answer.token_count,
+            "logprob": answer.logprob,
+            "finish_reason": answer.finish_reason,
+        }
+        speed = counts["tokens"] / (time.monotonic() - started)
+        report_progress(total - len(expected), total, "draws", f"{speed:.0f} tokens/s")
+    if expected:
+        missing = sorted(expected)[:3]
+        raise ContractError(f"engine {settings.engine!r} left out {len(expected)} of {total} draws, such as {missing}")

@@ -1,0 +1,64 @@
+"""Checks of sample rows: each one by itself, and what only all of them together show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tasks.runtime.rows import Row
+from tasks.validate.facts import Facts
+from tasks.validate.messages import Columns
+
+FINISH_REASONS = {"stop", "length"}
+# Fewer samples than this may well agree by chance.
+_ENOUGH_TO_DIFFER = 8
+
+
+def check_samples(rows: Sequence[Row], facts: Facts) -> Columns:
+    """Verdict columns (true: passes) of rows that have the right fields; at least one row."""
+    numbers = np.array([(row["token_count"], row["draw"], row["round"], row["temperature"]) for row in rows], float)
+    logprob = np.array([row["logprob"] for row in rows], float)
+    known = facts.prompt_ids
+    return {
+        "finish_reason_unknown": np.array([row["finish_reason"] in FINISH_REASONS for row in rows]),
+        "sample_id_wrong": np.array(
+            [row["sample_id"] == f"{row['prompt_id']}/{row['round']}/{row['draw']}" for row in rows]
+        ),
+        "prompt_unknown": np.array([known is None or row["prompt_id"] in known for row in rows]),
+        # Sums of rounded log-probabilities may end a hair above zero.
+        "number_out_of_range": (numbers >= 0).all(axis=1) & (logprob <= 1e-3),
+    }
+
+
+@dataclass
+class SampleWhole:
+    """Gathers, row by row, what the whole-dataset codes need; holds one number a prompt."""
+
+    facts: Facts
+    draws: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    first: str | None = None
+    differ: bool = False
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Count accepted rows."""
+        for row in rows:
+            self.draws[row["prompt_id"]] += 1
+            self.rows += 1
+            self.first = row["text"] if self.first is None else self.first
+            self.differ = self.differ or row["text"] != self.first
+
+    def findings(self) -> dict[str, tuple[int, str]]:
+        """Code → (how many prompts or samples it concerns, one of them)."""
+        found: dict[str, tuple[int, str]] = {}
+        if self.facts.draws is not None:
+            prompts = sorted(self.facts.prompt_ids if self.facts.prompt_ids is not None else self.draws)
+            short = [prompt for prompt in prompts if self.draws[prompt] != self.facts.draws]
+            if short:
+                found["draws_missing"] = (len(short), short[0])
+        if not self.differ and self.rows >= _ENOUGH_TO_DIFFER and len(self.draws) > 1:
+            found["texts_all_equal"] = (self.rows, next(iter(self.draws)))
+        return found

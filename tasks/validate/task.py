@@ -1,0 +1,82 @@
+"""The Prefect task of this room. It publishes its report first, then refuses or passes the accepted rows on."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from prefect.artifacts import create_table_artifact
+
+from tasks.chat.settings import Mask
+from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
+from tasks.runtime.run import current_run
+from tasks.runtime.task import in_stage, winnow_task
+from tasks.validate.codes import CODES
+from tasks.validate.facts import Facts
+from tasks.validate.report import REJECTS, Summary, refuse_bad
+from tasks.validate.settings import ValidationSettings
+from tasks.validate.stage import validate_folders
+
+
+@winnow_task(version="1", label="validate {of}")
+def validate(
+    dataset: DatasetRef | list[DatasetRef],
+    settings: ValidationSettings,
+    of: str,
+    model: ModelRef | None = None,
+    mask: Mask = "assistant",
+    prompts: DatasetRef | None = None,
+    draws: int | None = None,
+) -> DatasetRef:
+    """Check rows by their suite (the dataset's kind: chat, prompts, labels or samples) and pass the accepted ones on.
+
+    Args:
+        dataset: one dataset, or shards of one kind, checked together.
+        settings: see `ValidationSettings`.
+        of: what is validated, for people; unique within the run.
+        model: its tokenizer says which texts are control tokens, and for labels what the vocabulary, the generation
+            prompt and the closing token are; without one those label checks are left out.
+        mask: what labels were made with; ``full`` trains prompts on purpose.
+        prompts: what samples were drawn from.
+        draws: how many draws each prompt must have; None: any number.
+
+    Returns:
+        The accepted rows; counts `rows`, `read`, `rejected`; metadata `report`: the report's reference as JSON.
+
+    Raises:
+        DataError: no rows, or more than the allowed share rejected. The report is in the store all the same.
+    """
+    shards = [dataset] if isinstance(dataset, DatasetRef) else dataset
+    store, kind = current_run().store, shards[0].kind
+    beside = {role: ref for role, ref in (("model", model), ("prompts", prompts)) if ref is not None}
+    inputs: dict[str, Any] = {"dataset": shards, **beside}
+    with store.draft() as accepted, store.draft() as draft:
+        rows = [store.open(shard) for shard in shards], sum(shard.rows for shard in shards)
+        folders = {role: store.open(ref) for role, ref in beside.items()}
+        facts = Facts(mask=mask, draws=draws)
+        summary = in_stage("validate", validate_folders, kind, *rows, facts, settings, accepted, draft, **folders)
+        counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
+        report: ReportRef = store.publish(
+            draft, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind, "of": of}
+        )
+        _show(of, summary)
+        refuse_bad(summary, f"{store.uri}/{report.uri}/{REJECTS}")
+        about = {"report": report.model_dump()}
+        made: DatasetRef = store.publish(accepted, kind, inputs=inputs, config=settings, counts=counts, metadata=about)
+        return made
+
+
+def _show(of: str, summary: Summary) -> None:
+    """A table in the UI: codes, counts and one id each, nothing of the rows' text."""
+    table = [
+        {"code": code, "rows": count, "for example": summary["examples"][code], "what it means": CODES[code][0]}
+        for code, count in sorted(summary["codes"].items(), key=lambda item: -item[1])
+    ]
+    key = re.sub(r"[^a-z0-9]+", "-", f"validation {summary['suite']} {of}".lower()).strip("-")
+    outcome = "passed" if summary["success"] else "refused"
+    create_table_artifact(
+        table or [{"code": "none", "rows": 0, "for example": "", "what it means": "every row passed"}],
+        key=key,
+        description=f"{of}: {summary['accepted']} of {summary['read']} rows accepted, {outcome} "
+        f"(at most {summary['max_rejected_share']:.1%} may be rejected)",
+    )

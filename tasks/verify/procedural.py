@@ -1,0 +1,123 @@
+"""The `reasoning_gym` verifier: the scorer of the family that made the question.
+
+The reference is JSON: ``{"dataset": family, "entry": {"question", "answer", "metadata"}}``.
+
+Convention: the answer is the content of ``<answer>`` tags; else, where the family's own answer is a plain number, the number
+that the response offers by the `number` verifier's rules ("The final answer is 84." offers 84); else the stripped response.
+Accepted is a score of 1 only: many scorers give part of a point to an answer that merely contains the right one.
+
+Families whose scorer evaluates text as Python are refused: what a model wrote is never run here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from tasks.verify.answers import after_thinking, tagged_answers
+from tasks.verify.number import extract
+from tasks.verify.verdict import Verdict, verifier
+
+FULL_SCORE = 1.0 - 1e-9
+# Their `score_answer` calls eval or sympy's parse_expr (which is eval) on the response or on the reference.
+EVALUATING_FAMILIES = frozenset(
+    {
+        "binary_matrix",
+        "bitwise_arithmetic",
+        "countdown",
+        "intermediate_integration",
+        "n_queens",
+        "number_sorting",
+        "polynomial_multiplication",
+        "puzzle24",
+        "simple_integration",
+        "spiral_matrix",
+        "string_insertion",
+    }
+)
+_PLAIN_NUMBER = re.compile(r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?")
+
+Scorer = Callable[[str, dict[str, Any]], float]
+
+
+@cache
+def scorer_of(family: str) -> Scorer:
+    """reasoning-gym's scorer of a family. Raises `ValueError` for an unknown family, or one that evaluates text."""
+    if family in EVALUATING_FAMILIES:
+        raise ValueError(f"the scorer of {family!r} evaluates text as Python, which Winnow never does; use another family")
+    import reasoning_gym
+
+    try:
+        return reasoning_gym.get_score_answer_fn(family)  # type: ignore[no-any-return]
+    except Exception as error:
+        raise ValueError(f"reasoning-gym has no scorer for {family!r} ({error})") from error
+
+
+def _parse(reference: str) -> tuple[Scorer, dict[str, Any]]:
+    """The scorer and the entry a reference names. Raises `ValueError`."""
+    try:
+        data = json.loads(reference)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the reference is not JSON ({error})") from error
+    if not isinstance(data, dict) or not isinstance(data.get("dataset"), str) or not isinstance(data.get("entry"), dict):
+        raise ValueError('the reference is not {"dataset": name, "entry": {…}}')
+    answer = data["entry"].get("answer")
+    if not isinstance(answer, str) or not answer.strip():
+        raise ValueError("the reference's entry has no answer text")
+    return scorer_of(data["dataset"]), data["entry"]
+
+
+def check_reference(reference: str) -> str:
+    """Why `reference` cannot be scored against; empty when it can."""
+    try:
+        _parse(reference)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@verifier(version=f"1+reasoning-gym-{version('reasoning-gym')}", check_reference=check_reference)
+def reasoning_gym(response: str, reference: str) -> Verdict:
+    """Accept a response that the family's scorer gives the whole point (module docstring: convention). Never raises."""
+    try:
+        scorer, entry = _parse(reference)
+    except ValueError as error:
+        return Verdict("reference_unparsable", reason=str(error))
+    answer = _answer(response, entry["answer"])
+    if isinstance(answer, Verdict):
+        return answer
+    try:
+        score = float(scorer(answer, entry))
+    except Exception as error:
+        return _scorer_failed(error, scorer, entry)
+    if not 0 <= score <= 1:
+        return Verdict("error", reason=f"the scorer returned {score}, which is not in 0–1")
+    if score >= FULL_SCORE:
+        return Verdict("accepted", score)
+    return Verdict("rejected", score, "the family's scorer says no")
+
+
+def _answer(response: str, oracle: str) -> str | Verdict:
+    """The answer text a response offers, or the verdict that there is none."""
+    text = after_thinking(response)
+    if tagged := tagged_answers(text):
+        if len(set(tagged)) > 1:
+            return Verdict("rejected", reason="offers several different answers")
+        return tagged[0] or Verdict("answer_unparsable", reason="the answer is empty")
+    if _PLAIN_NUMBER.fullmatch(oracle.strip()):
+        offered = extract(text)
+        return offered.found.spelling if offered.found else Verdict(offered.state, reason=offered.reason)
+    return text.strip() or Verdict("answer_unparsable", reason="the answer is empty")
+
+
+def _scorer_failed(error: Exception, scorer: Scorer, entry: dict[str, Any]) -> Verdict:
+    """Whose fault it is: a scorer that fails on the entry's own answer cannot use the entry."""
+    try:
+        scorer(entry["answer"], entry)
+    except Exception as own:
+        return Verdict("reference_unparsable", reason=f"the scorer fails on its own answer: {type(own).__name__}: {own}")
+    return Verdict("answer_unparsable", reason=f"the scorer cannot read the answer: {type(error).__name__}: {error}")

@@ -1,0 +1,47 @@
+"""The session's environment, set before Prefect, Great Expectations or torch are imported anywhere."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# One home a session, whatever the user's own settings say: tests never touch the user's store or Prefect's database.
+_HOME = Path(tempfile.mkdtemp(prefix="winnow-tests-"))
+_OWNER = os.getpid()
+os.environ["WINNOW_HOME"] = str(_HOME)
+for name in [name for name in os.environ if name.startswith(("PREFECT_", "AWS_"))]:
+    del os.environ[name]
+# Two threads a process are enough on two cores; more than one process computes at a time.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+from tasks.runtime.home import configure_environment  # noqa: E402
+
+configure_environment()
+
+from tests.s3 import s3_server  # noqa: E402
+
+
+@atexit.register
+def _remove_home() -> None:
+    if os.getpid() == _OWNER:  # not in a forked child
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """A real S3 server for the session; yields the options s3fs reaches it with."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as options:
+        yield options
+
+
+@pytest.fixture(scope="session")
+def s3_store_uri(s3_options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """``(uri, options)`` of a bucket on the session's S3 server; add a folder to the URI for a store of your own."""
+    return "s3://winnow-tests", s3_options

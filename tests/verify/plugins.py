@@ -1,0 +1,46 @@
+"""Verifiers that misbehave, found by path in the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+from tasks.verify.verdict import Verdict
+
+
+def trivial(response: str, reference: str) -> Verdict:
+    """Accepts what equals the reference."""
+    return Verdict("accepted", 1.0) if response == reference else Verdict("rejected")
+
+
+def unruly(response: str, reference: str) -> Verdict:
+    """Does what the response says."""
+    if response == "hang":
+        while True:
+            pass
+    if response == "sleep":
+        time.sleep(3600)
+    if response == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if response == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if response == "leave":
+        os._exit(0)
+    if response == "exit":
+        sys.exit(3)
+    if response == "raise":
+        raise RuntimeError("no such thing")
+    if response == "text":
+        return "accepted"  # type: ignore[return-value]
+    if response == "close":
+        os.closerange(3, 256)
+    if response == "print":
+        print("a verifier that talks", flush=True)
+    if response == "surrogate":
+        return Verdict("rejected", reason="\ud800" * 1000)
+    return trivial(response, reference)
+
+
+unruly.version = "7"  # type: ignore[attr-defined]
