@@ -33,13 +33,15 @@ Problems = list[dict[str, str]]
 def examine() -> dict[str, Any]:
     """All facts by subject, with ``problems: [{"what", "mend"}]`` and ``ok`` (no problem)."""
     problems: Problems = []
+    home = _home(problems)
     facts = {
         "python": _python(problems),
         "packages": _packages(problems),
         "torch": _torch(problems),
-        "home": _home(problems),
+        "home": home,
         "memory": _memory(problems),
-        "embedded_model": _embedded_model(problems),
+        # It is converted into the home.
+        "embedded_model": _embedded_model(problems) if home["writable"] else {"path": None},
         "server": _server(problems),
         "plugins": _plugins(problems),
     }
@@ -101,9 +103,7 @@ def _home(problems: Problems) -> dict[str, Any]:
         with tempfile.TemporaryFile(dir=home) as probe:
             probe.write(b"x")
     except OSError as error:
-        _wrong(
-            problems, f"{home} cannot be written: {error}", "correct its rights, or set WINNOW_HOME to another folder"
-        )
+        _wrong(problems, f"{home} cannot be written: {error}", "correct its rights, or set WINNOW_HOME to another folder")
         return {"path": str(home), "writable": False, "free_bytes": None}
     free = shutil.disk_usage(home).free
     if free < _DISK_BYTES:

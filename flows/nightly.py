@@ -1,6 +1,6 @@
 """The nightly flow: make a chat model better, or leave it as it is.
 
-    winnow run nightly-rsf --profile deployments/profiles/demo.yaml
+winnow run nightly-rsf --profile deployments/profiles/demo.yaml
 """
 
 from __future__ import annotations
@@ -8,20 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from pydantic import validate_call  # noqa: F401  (Prefect builds the form from the annotations below)
+from tasks.data.settings import DataSettings
+from tasks.select.settings import SelectionSettings
 
 from flows import night as steps
+from flows import outcome
 from flows.parameters import fill_from_deployment
 from flows.settings import Lineage, Model, Night, NightSettings, Rounds, Seed, StoreAddress, Window
 from tasks.chat.settings import RenderSettings
-from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
 from tasks.gate.settings import GateSettings
 from tasks.runtime.run import Run, running
 from tasks.runtime.stores import open_store
 from tasks.runtime.task import results_in
 from tasks.sample.settings import SamplingSettings
-from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
 from tasks.validate.settings import ValidationSettings
 from tasks.verify.settings import VerifySettings
@@ -69,7 +69,8 @@ def improve(settings: NightSettings) -> dict[str, Any]:
         steps.rejection_sampling_round(night, number)
     steps.serving_gate(night)
     steps.lineage_gate(night)
-    return steps.finish(night)
+    steps.leave_state(night)
+    return outcome.report(night)
 
 
 def plan_nightly(**parameters: Any) -> list[dict[str, Any]]:

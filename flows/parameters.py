@@ -107,7 +107,25 @@ def fill_from_deployment(groups: dict[str, BaseModel]) -> dict[str, BaseModel]:
         return groups
     with get_client(sync_client=True) as client:
         stored = client.read_deployment(deployment.id).parameters or {}
-    return {name: _filled(name, group, stored.get(name)) for name, group in groups.items()}
+    return {name: fill_group(name, group, stored.get(name)) for name, group in groups.items()}
+
+
+def fill_group(name: str, group: BaseModel, stored: Any) -> BaseModel:
+    """`group` with the fields that were not given taken from `stored` (JSON data; anything but a mapping is ignored).
+
+    Groups inside the group are filled in the same way; any other value, a mapping too, replaces the stored one whole.
+
+    Raises:
+        ConfigurationError: what is stored does not fit the settings; `name` says which group.
+    """
+    if not isinstance(stored, dict):
+        return group
+    try:
+        return type(group).model_validate(_laid_over(stored, group))
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"{name}: the deployment's stored parameters do not fit this code ({error}); deploy again"
+        ) from error
 
 
 def _override(parameters: dict[str, Any], override: str) -> None:
@@ -156,22 +174,9 @@ def _sentence(detail: ErrorDetails) -> str:
     return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}{given}"
 
 
-def _filled(name: str, group: BaseModel, stored: Any) -> BaseModel:
-    if not isinstance(stored, dict):
-        return group
-    given = group.model_dump(exclude_unset=True)
-    try:
-        return type(group).model_validate(_merged(stored, given))
-    except ValidationError as error:
-        raise ConfigurationError(
-            f"{name}: the deployment's stored parameters do not fit this code ({error}); deploy again"
-        ) from error
-
-
-def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` laid on `under`, group by group, into a new mapping."""
-    both = dict(under)
-    for key, value in over.items():
-        below = under.get(key)
-        both[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+def _laid_over(stored: dict[str, Any], group: BaseModel) -> dict[str, Any]:
+    both = dict(stored)
+    for name in group.model_fields_set:
+        given, below = getattr(group, name), stored.get(name)
+        both[name] = _laid_over(below, given) if isinstance(given, BaseModel) and isinstance(below, dict) else given
     return both

@@ -45,3 +45,11 @@ def s3_options(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, A
 def s3_store_uri(s3_options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """``(uri, options)`` of a bucket on the session's S3 server; add a folder to the URI for a store of your own."""
     return "s3://winnow-tests", s3_options
+
+
+@pytest.fixture(scope="session")
+def embedded_model() -> Path:
+    """The embedded chat model as a plain float32 folder (converted once a session, about twenty seconds)."""
+    from tasks.runtime.models import embedded_model_folder
+
+    return embedded_model_folder()

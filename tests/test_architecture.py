@@ -33,6 +33,8 @@ def test_imports_run_one_way() -> None:
         ("tasks/data/bad.py", "from prefect import task"),
         ("tasks/data/bad.py", "def late():\n    import prefect.artifacts"),
         ("tasks/data/bad.py", "import tasks.data.task"),
+        ("tasks/data/bad.py", "import tasks.runtime.results"),
+        ("tasks/data/bad.py", "import tasks.runtime.task"),
     ],
 )
 def test_the_check_finds_a_wrong_import(tmp_path: Path, file: str, line: str) -> None:
@@ -43,7 +45,8 @@ def test_the_check_finds_a_wrong_import(tmp_path: Path, file: str, line: str) ->
     (tmp_path / "flows" / "nightly.py").write_text("import tasks.data.task\n")
     (tmp_path / "tasks" / "data" / "rows.py").write_text("import json\n")
     (tmp_path / "tasks" / "data" / "task.py").write_text("import prefect\nimport tasks.runtime.task\n")
-    (tmp_path / "tasks" / "runtime" / "task.py").write_text("import prefect\n")
+    for name in ("task", "results", "stores"):
+        (tmp_path / "tasks" / "runtime" / f"{name}.py").write_text("import prefect\n")
     assert lint_imports(tmp_path).returncode == 0
     (tmp_path / file).write_text(line + "\n")
     process = lint_imports(tmp_path)

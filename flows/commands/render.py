@@ -16,9 +16,7 @@ def render(
     path: Annotated[Path, typer.Argument(help="JSONL or Parquet of chat rows.")],
     tokenizer: Annotated[str, typer.Option("--tokenizer", help="Model folder, GGUF file, hub id or 'embedded'.")],
     out: Annotated[Path, typer.Option("--out", help="Where the label rows go: .jsonl or .parquet.")],
-    mask: Annotated[
-        str, typer.Option("--mask", help="assistant (every answer), last (the last one) or full.")
-    ] = "assistant",
+    mask: Annotated[str, typer.Option("--mask", help="assistant (every answer), last (the last one) or full.")] = "assistant",
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=8, help="Longer rows are dropped, never cut.")] = 2048,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

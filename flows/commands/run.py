@@ -35,8 +35,8 @@ def run(
     json: Json = False,
 ) -> None:
     """Run a flow here, with the parameters of a profile."""
-    parameters = _parameters(flow, profile, set)
     _use_running_server()
+    parameters = _parameters(flow, profile, set)
     from flows.nightly import nightly_rsf
 
     result: dict[str, Any] = nightly_rsf(**parameters)
@@ -72,9 +72,10 @@ def plan(
 def _parameters(flow: str, profile: Path, overrides: list[str] | None) -> dict[str, Any]:
     if flow not in FLOWS:
         raise ConfigurationError(f"no flow is called {flow!r}; known: {', '.join(FLOWS)}")
-    from flows.parameters import load_profile
+    from flows.nightly import nightly_rsf
+    from flows.parameters import check_parameters, load_profile
 
-    return load_profile(profile, overrides or [])
+    return check_parameters(nightly_rsf.fn, load_profile(profile, overrides or []))
 
 
 def _use_running_server() -> None:

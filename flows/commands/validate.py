@@ -24,13 +24,9 @@ def validate(
         str | None,
         typer.Option("--tokenizer", help="Model folder, GGUF, hub id or 'embedded': its control tokens count."),
     ] = None,
-    mask: Annotated[
-        str, typer.Option("--mask", help="The mask labels were made with: assistant, last or full.")
-    ] = "assistant",
+    mask: Annotated[str, typer.Option("--mask", help="The mask labels were made with: assistant, last or full.")] = "assistant",
     rejects: Annotated[Path | None, typer.Option("--rejects", help="Write the rejected rows here (JSONL).")] = None,
-    docs: Annotated[
-        Path | None, typer.Option("--docs", help="Write Great Expectations' Data Docs into this folder.")
-    ] = None,
+    docs: Annotated[Path | None, typer.Option("--docs", help="Write Great Expectations' Data Docs into this folder.")] = None,
     max_rejected: Annotated[
         float, typer.Option("--max-rejected", min=0.0, max=1.0, help="Refuse when more than this share is rejected.")
     ] = 0.05,

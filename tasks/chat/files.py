@@ -73,9 +73,7 @@ class Tally:
         )
 
 
-def render_files(
-    folders: list[Path], total: int, model: Path, settings: RenderSettings, out: Path
-) -> Mapping[str, Any]:
+def render_files(folders: list[Path], total: int, model: Path, settings: RenderSettings, out: Path) -> Mapping[str, Any]:
     """Folders of chat rows → a folder of label rows, with ``dropped.jsonl`` beside them.
 
     Args:

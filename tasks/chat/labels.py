@@ -28,10 +28,9 @@ class Reject:
 
     ``template_error`` the template refuses it · ``prefix_text``, ``prefix_tokens`` what a server would send is not a
     prefix of it · ``prompt_missing`` it starts with the assistant · ``end_of_turn_missing`` a turn is not closed ·
-    ``control_token`` an answer contains the closing token · ``blocks_unpaired`` generation blocks and assistant turns
-    differ in number ·
-    ``text_lost`` the tokenizer cannot
-    write an answer · ``double_bos`` · ``too_long`` more than `max_tokens` · ``no_label`` nothing in it would be trained.
+    ``control_token`` an answer contains the closing token · ``text_lost`` the tokenizer cannot write an answer ·
+    ``blocks_unpaired`` generation blocks and assistant turns differ in number · ``double_bos`` · ``too_long`` more than
+    `max_tokens` · ``no_label`` nothing in it would be trained.
     """
 
     id: str
@@ -39,9 +38,7 @@ class Reject:
     detail: str
 
 
-def label_rows(
-    tokenizer: Any, rows: Iterable[Mapping[str, Any]], mask: Mask, max_tokens: int
-) -> Iterator[Row | Reject]:
+def label_rows(tokenizer: Any, rows: Iterable[Mapping[str, Any]], mask: Mask, max_tokens: int) -> Iterator[Row | Reject]:
     """One label row or one `Reject` for each chat row, in order, as a stream.
 
     Label rows hold `id`, `input_ids` [T] and `labels` [T]; a label is the token's own id (the model shifts, not we)

@@ -93,9 +93,7 @@ def end_of_turn(tokenizer: Any) -> EndOfTurn:
         ConfigurationError: the template closes a turn with nothing, or with text that is no single token of this
             tokenizer; a model trained on that could never learn to stop.
     """
-    text = render_text(
-        tokenizer, [{"role": "user", "content": _PROBE}, {"role": "assistant", "content": _PROBE + " answer"}]
-    )
+    text = render_text(tokenizer, [{"role": "user", "content": _PROBE}, {"role": "assistant", "content": _PROBE + " answer"}])
     words = text.rfind(_PROBE + " answer")
     if words < 0:
         raise ConfigurationError("the chat template does not write the assistant's words; check the tokenizer")

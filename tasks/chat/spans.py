@@ -10,16 +10,16 @@ answers to prompts never sent.
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from tasks.chat.render import EndOfTurn, Message, render_text
 
-# Not white space, which some tokenizers leave out of their offsets; Python counts four control characters as such.
-_TEXT = re.compile("[^\\s]|[\x1c-\x1f]")
+# Python takes four control characters for white space; they are text here.
+_SPACE = re.compile("[^\\S\x1c-\x1f]+")
 
 
 class RowRefusedError(Exception):
@@ -111,12 +111,14 @@ class SpanFinder:
         return start, stop
 
     def _refuse_lost_text(self, row: Rendered, index: int, start: int, stop: int) -> None:
-        """A tokenizer without a token for some character leaves it out in silence; the model would learn the rest."""
-        offsets = row.offsets[start - 1 : stop]
-        for (_, before), (after, _) in pairwise(offsets):
-            if after > before and _TEXT.search(row.text, before, after):
-                lost = row.text[before:after]
-                raise RowRefusedError("text_lost", f"message {index}: the tokenizer has no tokens for {lost!r}")
+        """A tokenizer without a token for some character leaves it out in silence; the model would learn the rest.
+
+        White space is not compared: SentencePiece decodes a span without its first space.
+        """
+        said = row.text[row.offsets[start - 1][1] : row.offsets[stop - 1][1]]
+        made = self.tokenizer.decode(row.ids[start:stop], clean_up_tokenization_spaces=False)
+        if said != made and _without_space(said) != _without_space(made):
+            raise RowRefusedError("text_lost", f"message {index}: the tokenizer cannot write all of its characters")
 
     def _after_prompt(self, row: Rendered, index: int) -> tuple[int, int]:
         """Character and token at which message `index` starts to be written; proves the prefix property."""
@@ -145,9 +147,7 @@ class SpanFinder:
         if row.blocks is None:
             return {}
         if len(row.blocks) != len(turns):
-            raise RowRefusedError(
-                "blocks_unpaired", f"{len(row.blocks)} generation blocks for {len(turns)} assistant messages"
-            )
+            raise RowRefusedError("blocks_unpaired", f"{len(row.blocks)} generation blocks for {len(turns)} assistant messages")
         return dict(zip(turns, row.blocks, strict=True))
 
     def _all_but_untrained(self, row: Rendered) -> list[tuple[int, int]]:
@@ -170,3 +170,7 @@ class SpanFinder:
         if not row.text.startswith(before):
             raise RowRefusedError("prefix_text", f"the first {index} messages read differently once others follow them")
         return row.token_at(len(before))
+
+
+def _without_space(text: str) -> str:
+    return _SPACE.sub("", unicodedata.normalize("NFKC", text))

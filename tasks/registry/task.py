@@ -27,7 +27,7 @@ def bootstrap_registry(lineage: str, base: ModelRef, record: dict[str, Any]) -> 
     return version.model_dump(mode="json")
 
 
-@winnow_task(version="1", label="promote or refuse", side_effect=True)
+@winnow_task(version="1", label="promote or refuse {of}", unkeyed=("of",), side_effect=True)
 def promote_or_refuse(
     lineage: str,
     candidate: ModelRef,
@@ -35,6 +35,7 @@ def promote_or_refuse(
     items: DatasetRef,
     expected_champion: int,
     record: dict[str, Any],
+    of: str,
 ) -> dict[str, Any]:
     """Register the candidate and write the gate's decision into the history; `promote` moves the alias.
 
@@ -43,6 +44,7 @@ def promote_or_refuse(
         items: the evaluation prompts that both models were scored on.
         expected_champion: version that the gate compared with.
         record: the candidate's lineage (see `Version`); the gate report's digest is added as ``gate``.
+        of: which candidate, for people.
 
     Returns:
         The history entry as a dict.

@@ -24,9 +24,7 @@ def file_digests(folder: Path) -> dict[str, dict[str, Any]]:
     The manifest and unfinished files are not content and left out.
     """
     paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and path != folder / MANIFEST and not path.name.startswith(PART)
+        path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST and not path.name.startswith(PART)
     )
     with ThreadPoolExecutor(max_workers=4) as pool:
         digests = list(pool.map(file_digest, paths))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 # Set before Prefect or Great Expectations are imported; a user's own value always wins.
@@ -12,6 +13,8 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # Threads that wait for each other sleep instead of spinning: beside a busy server a spinning pool is many times slower.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 
@@ -31,3 +34,5 @@ def configure_environment() -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(winnow_home() / "prefect"))
+    with suppress(OSError):  # a home that cannot be written is reported by whoever writes first
+        Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)

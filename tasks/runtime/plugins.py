@@ -37,8 +37,7 @@ def load_plugin(group: str, name: str) -> Callable[..., Any]:
     near = get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise UnknownPluginError(
-        f"no {group[:-1]} is called {name!r}.{hint} Known: {', '.join(known) or 'none'}; "
-        "or give 'package.module:function'"
+        f"no {group[:-1]} is called {name!r}.{hint} Known: {', '.join(known) or 'none'}; or give 'package.module:function'"
     )
 
 

@@ -36,7 +36,10 @@ class ReferenceSerializer(Serializer):  # type: ignore[type-arg]
 
 
 class StoreResults(WritableFileSystem):
-    """Prefect's result storage over `Store`. Never saved as a block: the flow hands it to the engine."""
+    """Prefect's result storage over `Store`. Never saved as a block: the flow hands it to the engine.
+
+    The engine's synchronous side passes `_sync` to each call; there is nothing else here than synchronous calls.
+    """
 
     _block_type_name = "Winnow results"
     _store: Store = PrivateAttr()
@@ -45,14 +48,17 @@ class StoreResults(WritableFileSystem):
         super().__init__()
         self._store = store
 
-    def read_path(self, path: str) -> bytes:  # type: ignore[override]
+    def _resolve_path(self, path: str) -> None:
+        """Keys are used as they are: Prefect asks this of unsaved storage, or takes them for files of its working folder."""
+
+    def read_path(self, path: str, _sync: bool = True) -> bytes:  # type: ignore[override]
         """The record's bytes. Raises `FileNotFoundError` when there is none that may be used."""
         data = self._store.read_bytes(f"results/{path}")
         if _reference_in(data, path, self._store) is None:
             raise FileNotFoundError(path)
         return data
 
-    def write_path(self, path: str, content: bytes) -> str:  # type: ignore[override]
+    def write_path(self, path: str, content: bytes, _sync: bool = True) -> str:  # type: ignore[override]
         self._store.write_bytes(f"results/{path}", content)
         return path
 

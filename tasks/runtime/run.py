@@ -19,6 +19,7 @@ from typing import Any
 
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.home import winnow_home
+from tasks.runtime.memory import PeakMemory
 from tasks.runtime.stage import Usage
 from tasks.runtime.store import Store
 
@@ -34,6 +35,8 @@ class Run:
         planning: tasks are looked up and listed, not run.
         entries: the journal so far.
         usage: what the task in progress spent in stages.
+        began: when the run began (seconds since the epoch).
+        memory: the largest memory of the run's processes together.
     """
 
     name: str
@@ -42,7 +45,8 @@ class Run:
     run_id: str = field(default_factory=lambda: time.strftime("%Y%m%d-%H%M%S-") + uuid.uuid4().hex[:6])
     entries: list[dict[str, Any]] = field(default_factory=list)
     usage: list[Usage] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=time.time)
+    memory: PeakMemory = field(default_factory=PeakMemory, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -66,19 +70,24 @@ def running(run: Run) -> Iterator[Run]:
     """Make `run` the current one inside the block."""
     if not run.planning:
         run.folder.mkdir(parents=True, exist_ok=True)
-        (run.folder / "run.json").write_text(json.dumps({"name": run.name, "started": time.time()}))
+        (run.folder / "run.json").write_text(json.dumps({"name": run.name, "began": run.began}))
+        run.memory.start()
     token = _RUN.set(run)
     try:
         yield run
     finally:
         _RUN.reset(token)
+        if not run.planning:
+            run.memory.stop()
 
 
 def current_run() -> Run:
     """The run in progress. Raises `ConfigurationError` outside of one."""
     run = _RUN.get()
     if run is None:
-        raise ConfigurationError("no run in progress: call tasks inside a Winnow flow, or their plain functions directly")
+        raise ConfigurationError(
+            "no run in progress: call tasks inside a Winnow flow, or their plain functions directly"
+        )
     return run
 
 

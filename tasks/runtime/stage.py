@@ -223,6 +223,7 @@ def _child(connection: Connection, function: Callable[..., Any], args: tuple[Any
     os.setsid()
     die_with_parent()
     _let_go_of_server()
+    os.dup2(2, 1)  # a library's prints must not land in what --json prints
     line = _Line(connection)
     threading.Thread(target=line.watch, name="winnow-watch", daemon=True).start()
     root = logging.getLogger()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.home import default_store
 from tasks.runtime.store import Store
@@ -30,10 +32,10 @@ def _from_block(name: str) -> Store:
     from blocks.store import WinnowStore
 
     try:
-        block = WinnowStore.load(name, validate=False, _sync=True)  # type: ignore[call-arg]
+        block: Any = WinnowStore.load(name, _sync=True)  # type: ignore[call-arg]
     except ValueError as error:
         raise ConfigurationError(
-            f"no Winnow Store block is called {name!r} ({error}); save one (winnow.blocks in the UI, or "
-            f"WinnowStore(uri=…).save({name!r})), or give a folder or s3://bucket/prefix"
+            f"no Winnow Store block is called {name!r} ({error}); save one with "
+            f"blocks.store.WinnowStore(uri=…).save({name!r}), or give a folder or s3://bucket/prefix"
         ) from error
     return Store(block.uri, block.fsspec_options())

@@ -11,6 +11,7 @@ Its cache key is sha256 over (task name, version, canonical arguments): referenc
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
 import logging
@@ -62,9 +63,7 @@ def key_parts(task: WinnowTask, inputs: dict[str, Any]) -> dict[str, Any]:
         "task": task.name,
         "version": task.version,
         "inputs": {
-            name: canonical(value, f"{task.name}({name})")
-            for name, value in inputs.items()
-            if name not in task.unkeyed
+            name: canonical(value, f"{task.name}({name})") for name, value in inputs.items() if name not in task.unkeyed
         },
     }
 
@@ -87,7 +86,7 @@ class WinnowTask(Task[..., Any]):
         # The engine would log an input without a canonical form and go on uncached; this raises.
         parts = key_parts(self, inputs)
         started, run.usage = time.monotonic(), []
-        state = self.with_options(task_run_name=label.replace("{", "(").replace("}", ")"))._run(*args, **kwargs)
+        state = self._named(label)._run(*args, **kwargs)
         outcome = "cached" if state.name == "Cached" else "run" if state.is_completed() else "failed"
         run.record(
             {
@@ -102,6 +101,12 @@ class WinnowTask(Task[..., Any]):
             }
         )
         return state.result()
+
+    def _named(self, label: str) -> WinnowTask:
+        # Not `with_options`: that makes a plain Prefect task, which has none of our attributes.
+        named = copy.copy(self)
+        named.task_run_name = label.replace("{", "(").replace("}", ")")
+        return named
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, return_state=True, **kwargs)

@@ -49,7 +49,7 @@ def filtered(probabilities: Any, settings: SamplingSettings) -> Any:
         smallest = probabilities.topk(settings.top_k, -1).values[:, -1:]
         probabilities = probabilities.where(probabilities >= smallest, torch.zeros(()))
     if settings.top_p < 1:
-        ordered, order = probabilities.sort(-1, descending=True, stable=True)
+        ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
         before = ordered.cumsum(-1) - ordered
         dropped = before >= settings.top_p * probabilities.sum(-1, keepdim=True)
         mask = torch.zeros_like(dropped).scatter(-1, order, dropped)

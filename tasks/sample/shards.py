@@ -50,13 +50,13 @@ def sample_folder(
     """
     start = shard * settings.shard_prompts
     prompts = list(islice(read_rows(prompts_folder), start, start + settings.shard_prompts))
-    counts = {"prompts": len(prompts), "tokens": 0, "truncated": 0}
-    rows = _sample_rows(model_folder, prompts, settings, counts, policy=policy, seed=seed, round=round, dtype=dtype)
+    counts: dict[str, int] = {}
+    rows = sample_rows(model_folder, prompts, settings, counts, policy=policy, seed=seed, round=round, dtype=dtype)
     counts["rows"] = write_rows(out, "samples", rows)
     return counts
 
 
-def _sample_rows(
+def sample_rows(
     model_folder: Path,
     prompts: list[Row],
     settings: SamplingSettings,
@@ -67,6 +67,12 @@ def _sample_rows(
     round: int,
     dtype: str,
 ) -> Iterator[dict[str, Any]]:
+    """The sample rows of `prompts`, as they come; `counts` is filled with prompts, tokens and truncated meanwhile.
+
+    Raises:
+        ContractError: as `sample_folder`.
+    """
+    counts |= {"prompts": len(prompts), "tokens": 0, "truncated": 0}
     engine = load_plugin("engines", settings.engine)
     # Prompts of like length share a batch: less padding. The draws do not depend on it.
     ordered = sorted(prompts, key=lambda row: (sum(len(turn["content"]) for turn in row["messages"]), row["id"]))

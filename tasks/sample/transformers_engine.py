@@ -81,7 +81,9 @@ def draw(
                 )
 
 
-def _batch(model: Any, tokenizer: Any, chunk: list[Row], settings: SamplingSettings, seed: int, stop: int) -> list[Draw]:
+def _batch(
+    model: Any, tokenizer: Any, chunk: list[Row], settings: SamplingSettings, seed: int, stop: int
+) -> list[Draw]:
     import torch
 
     draws = [Draw(row["id"], number) for row in chunk for number in range(settings.k)]

@@ -26,7 +26,6 @@ class TrainingSettings(BaseModel):
     batch_rows: int = Field(16, ge=1, le=65_536, description="Rows per optimizer step, over all micro-batches.")
     warmup_share: float = Field(0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     max_grad_norm: float = Field(1.0, gt=0, le=1000, description="Gradients are clipped to this norm.")
-    max_tokens: int = Field(1024, ge=8, le=1_048_576, description="Rows longer than this are left out, never cut.")
     micro_batch_rows: Annotated[int, Unkeyed()] = Field(
         16, ge=1, le=65_536, description="Rows per forward pass; a divisor of the batch; halved when memory runs out."
     )

@@ -71,7 +71,13 @@ def train_sft(
 
 
 def _trainer(
-    model: Any, tokenizer: Any, rows: list[dict[str, Any]], settings: TrainingSettings, seed: int, dtype: str, scratch: Path
+    model: Any,
+    tokenizer: Any,
+    rows: list[dict[str, Any]],
+    settings: TrainingSettings,
+    seed: int,
+    dtype: str,
+    scratch: Path,
 ) -> Any:
     import torch
     from datasets import Dataset
@@ -97,6 +103,7 @@ def _trainer(
         seed=seed,
         data_seed=seed,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # it would log the last good loss in place of NaN
         disable_tqdm=True,
         report_to="none",
         save_strategy="no",

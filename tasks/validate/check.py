@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from tasks.validate.label_rows import check_labels
 from tasks.validate.messages import Columns, check_messages, same_text
 from tasks.validate.sample_rows import check_samples
 from tasks.validate.structure import problems, row_id
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ROWS_PER_CHUNK = 4096
 _HASH_BYTES = 16
@@ -59,12 +56,6 @@ class CheckedChunk:
             detail = {"detail": self.details[index]} if index in self.details else {}
             row = self.rows[index]
             yield {"id": self.ids[index], "codes": codes, **detail, "row": row if isinstance(row, dict) else repr(row)}
-
-    def frame(self) -> pd.DataFrame:
-        """The verdict columns and `accepted`, for Great Expectations: booleans only, nothing of the rows."""
-        import pandas as pd
-
-        return pd.DataFrame({**self.passes, "accepted": self.good})
 
 
 @dataclass

@@ -59,9 +59,7 @@ def _kind_of(path: Path, head: list[Any]) -> str:
     known = "; ".join(f"{kind}: {', '.join(FIELDS[kind])}" for kind in ROW_CODES)
     if not fields:
         first = head[0].detail if isinstance(head[0], BrokenLine) else f"a {type(head[0]).__name__}"
-        raise DataError(
-            f"{path}: no JSON object in its first lines ({first}); write one JSON object a line, or Parquet"
-        )
+        raise DataError(f"{path}: no JSON object in its first lines ({first}); write one JSON object a line, or Parquet")
     raise DataError(
         f"{path}: fields {', '.join(sorted(fields))} are those of no known kind of row. Known kinds: {known}. "
         "Rename the fields, or say which kind it is with --format"
@@ -85,9 +83,7 @@ def _rows(path: Path) -> Iterator[Any]:
             parquet = file.read(4) == b"PAR1"
         yield from _parquet_rows(path) if parquet else _json_rows(path)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}; check the path, its rights, and that the file is whole"
-        ) from error
+        raise DataError(f"{path} cannot be read: {error}; check the path, its rights, and that the file is whole") from error
 
 
 def _json_rows(path: Path) -> Iterator[Any]:

@@ -17,10 +17,7 @@ def check_labels(rows: Sequence[Row], facts: Facts) -> Columns:
     """Verdict columns (true: passes) of rows that have the right fields; at least one row."""
     lengths = np.array([len(row["input_ids"]) for row in rows])
     same = np.array(
-        [
-            len({len(row["input_ids"]), len(row["labels"]), len(row.get("position_ids") or row["labels"])}) == 1
-            for row in rows
-        ]
+        [len({len(row["input_ids"]), len(row["labels"]), len(row.get("position_ids") or row["labels"])}) == 1 for row in rows]
     )
     columns = {"length_mismatch": same, "no_label": lengths > 0}
     for code in ("id_out_of_vocabulary", "label_mismatch", "end_of_turn_untrained", "prompt_trained", "double_bos"):
@@ -84,9 +81,7 @@ def _ends_of(ids: np.ndarray, row_of: np.ndarray, pattern: Sequence[int]) -> np.
     found = np.zeros(len(ids), bool)
     if len(ids) >= size:
         windows = np.lib.stride_tricks.sliding_window_view(ids, size)
-        found[size - 1 :] = (windows == np.asarray(pattern)).all(axis=1) & (
-            row_of[size - 1 :] == row_of[: len(ids) - size + 1]
-        )
+        found[size - 1 :] = (windows == np.asarray(pattern)).all(axis=1) & (row_of[size - 1 :] == row_of[: len(ids) - size + 1])
     return found
 
 

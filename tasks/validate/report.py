@@ -123,9 +123,7 @@ def refuse_bad(summary: Summary, where: str) -> None:
         where: the reject list, for the message.
     """
     if not summary["read"]:
-        raise DataError(
-            f"there are no {summary['suite']} rows to validate: the source is empty; check its path and filters"
-        )
+        raise DataError(f"there are no {summary['suite']} rows to validate: the source is empty; check its path and filters")
     if not summary["accepted"]:
         raise DataError("no row is left. " + _refusal(summary, where))
     if not summary["success"]:

@@ -24,9 +24,7 @@ def check_samples(rows: Sequence[Row], facts: Facts) -> Columns:
     known = facts.prompt_ids
     return {
         "finish_reason_unknown": np.array([row["finish_reason"] in FINISH_REASONS for row in rows]),
-        "sample_id_wrong": np.array(
-            [row["sample_id"] == f"{row['prompt_id']}/{row['round']}/{row['draw']}" for row in rows]
-        ),
+        "sample_id_wrong": np.array([row["sample_id"] == f"{row['prompt_id']}/{row['round']}/{row['draw']}" for row in rows]),
         "prompt_unknown": np.array([known is None or row["prompt_id"] in known for row in rows]),
         # Sums of rounded log-probabilities may end a hair above zero.
         "number_out_of_range": (numbers >= 0).all(axis=1) & (logprob <= 1e-3),

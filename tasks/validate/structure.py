@@ -42,9 +42,7 @@ def _number(value: Any) -> bool:
 
 def _integers(value: Any) -> bool:
     # A row of token ids can be long: type() over a set is much quicker than a test for each.
-    return (
-        isinstance(value, list) and set(map(type, value)) <= {int} and all(-(2**31) <= x < 2**31 for x in _ends(value))
-    )
+    return isinstance(value, list) and set(map(type, value)) <= {int} and all(-(2**31) <= x < 2**31 for x in _ends(value))
 
 
 def _ends(value: list[int]) -> tuple[int, ...]:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 ACCEPTED = "accepted"
 
 
-def run_suite(
-    name: str, frame: pd.DataFrame, allowed_share: float, docs: Path, strict: Collection[str] = ()
-) -> dict[str, Any]:
+def run_suite(name: str, frame: pd.DataFrame, allowed_share: float, docs: Path, strict: Collection[str] = ()) -> dict[str, Any]:
     """Run one suite and write its Data Docs.
 
     Args:

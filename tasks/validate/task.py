@@ -18,7 +18,7 @@ from tasks.validate.settings import ValidationSettings
 from tasks.validate.stage import validate_folders
 
 
-@winnow_task(version="1", label="validate {of}")
+@winnow_task(version="1", label="validate {of}", unkeyed=("of",))
 def validate(
     dataset: DatasetRef | list[DatasetRef],
     settings: ValidationSettings,
@@ -57,7 +57,7 @@ def validate(
         summary = in_stage("validate", validate_folders, kind, *rows, facts, settings, accepted, draft, **folders)
         counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
         report: ReportRef = store.publish(
-            draft, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind, "of": of}
+            draft, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind}
         )
         _show(of, summary)
         refuse_bad(summary, f"{store.uri}/{report.uri}/{REJECTS}")

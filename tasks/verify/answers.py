@@ -1,8 +1,9 @@
 """Where in a response the answer stands: the marks that models and data sets use.
 
-Marks from strongest to weakest: ``<answer>…</answer>``, ``\\boxed{…}``, ``#### …`` (to the end of the line), "answer is …",
-"answer: …", "answer = …" (to the end of the sentence). Only the strongest kind that occurs counts, all of its occurrences,
-so that a text which boxes two different answers is seen to offer two. Text up to the last ``</think>`` never counts.
+Marks from strongest to weakest: ``<answer>…</answer>``, ``\\boxed{…}``, ``#### …`` (to the end of the line), "answer is
+…", "answer: …", "answer = …" (to the end of the sentence). Only the strongest kind that occurs counts, all of its
+occurrences, so that a text which boxes two different answers is seen to offer two. Text up to the last ``</think>``
+never counts.
 """
 
 from __future__ import annotations

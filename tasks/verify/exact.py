@@ -1,7 +1,7 @@
 """The `exact` verifier: the same text, white space aside.
 
-Convention: both sides are brought to Unicode NFC and runs of white space count as one space; case counts. When the response
-holds ``<answer>`` tags, their content is the answer, and tags that differ are not accepted.
+Convention: both sides are brought to Unicode NFC and runs of white space count as one space; case counts. When the
+response holds ``<answer>`` tags, their content is the answer, and tags that differ are not accepted.
 """
 
 from __future__ import annotations

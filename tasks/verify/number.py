@@ -2,16 +2,16 @@
 
 Where the answer stands: in the strongest mark that occurs (tasks/verify/answers.py), else the last number of the text.
 
-What a number is: an optional sign (``-``, ``+``, ``−``), digits with optional thousands separators (``1,234``, ``1{,}234``,
-``1\\,234``), an optional decimal part, an optional exponent of at most two digits (``2e5``), or a fraction (``3/4``,
-``\\frac{3}{4}``, mixed ``1 1/2``). Values are compared as exact fractions: ``18 = 18.00 = +018``, ``0.5 = 1/2 = 2/4``, but
-``0.33 ≠ 1/3``. Currency signs and units beside a number are ignored. **Percent is a unit**: ``50%`` is 50, not 0.5, on both
-sides, for that is how GSM8K writes its answers. Digits are ASCII. A number of more than 100 digits, or over zero, cannot be
-read, and neither can the text that holds it.
+What a number is: an optional sign (``-``, ``+``, ``−``), digits with optional thousands separators (``1,234``,
+``1{,}234``, ``1\\,234``), an optional decimal part, an optional exponent of at most two digits (``2e5``), or a
+fraction (``3/4``, ``\\frac{3}{4}``, mixed ``1 1/2``). Values are compared as exact fractions: ``18 = 18.00 = +018``,
+``0.5 = 1/2 = 2/4``, but ``0.33 ≠ 1/3``. Currency signs and units beside a number are ignored. **Percent is a unit**:
+``50%`` is 50, not 0.5, on both sides, for that is how GSM8K writes its answers. Digits are ASCII. A number of more
+than 100 digits, or over zero, cannot be read, and neither can the text that holds it.
 
-What is not accepted: an answer that offers several different numbers ("18 or 19", "1 2 3 4 5", two boxes that differ), an
-equation between different numbers (``4=5``), a text that ends in an expression (``5 + 3``). ``x = 5`` and ``3 + 5 = 8`` offer
-what stands right of the last ``=``.
+What is not accepted: an answer that offers several different numbers ("18 or 19", "1 2 3 4 5", two boxes that
+differ), an equation between different numbers (``4=5``), a text that ends in an expression (``5 + 3``). ``x = 5`` and
+``3 + 5 = 8`` offer what stands right of the last ``=``.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def plain_text(text: str) -> str:
 
 
 def numbers_in(text: str) -> list[Found]:
-    """Every number in `text` (already `plain_text`), in order; none when one of them cannot be read (100 digits, n/0)."""
+    """Every number in `text` (already `plain_text`), in order; none when one cannot be read (100 digits, n/0)."""
     found = []
     for match in _NUMBER.finditer(text):
         if (value := _value(match)) is None:
@@ -170,7 +170,7 @@ def _ends_expression(text: str, number: Found) -> bool:
 
 
 def check_reference(reference: str) -> str:
-    """Why no number can be read from `reference` (a plain number, or a marked answer as in GSM8K); empty when one can."""
+    """Why `reference` (one plain number, or a marked answer as in GSM8K) cannot be read; empty when it can."""
     text = plain_text(reference)
     if marked_answers(text) is None and (count := len(numbers_in(text))) != 1:
         return f"the reference holds {count} numbers and marks none of them; write one number, or '#### 18'"

@@ -2,9 +2,10 @@
 
 The reference is JSON: ``{"dataset": family, "entry": {"question", "answer", "metadata"}}``.
 
-Convention: the answer is the content of ``<answer>`` tags; else, where the family's own answer is a plain number, the number
-that the response offers by the `number` verifier's rules ("The final answer is 84." offers 84); else the stripped response.
-Accepted is a score of 1 only: many scorers give part of a point to an answer that merely contains the right one.
+Convention: the answer is the content of ``<answer>`` tags; else, where the family's own answer is a plain number, the
+number that the response offers by the `number` verifier's rules ("The final answer is 84." offers 84); else the
+stripped response. Accepted is a score of 1 only: many scorers give part of a point to an answer that merely contains
+the right one.
 
 Families whose scorer evaluates text as Python are refused: what a model wrote is never run here.
 """
@@ -63,12 +64,13 @@ def _parse(reference: str) -> tuple[Scorer, dict[str, Any]]:
         data = json.loads(reference)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the reference is not JSON ({error})") from error
-    if not isinstance(data, dict) or not isinstance(data.get("dataset"), str) or not isinstance(data.get("entry"), dict):
+    entry = data.get("entry") if isinstance(data, dict) else None
+    if not isinstance(entry, dict) or not isinstance(data.get("dataset"), str):
         raise ValueError('the reference is not {"dataset": name, "entry": {…}}')
-    answer = data["entry"].get("answer")
+    answer = entry.get("answer")
     if not isinstance(answer, str) or not answer.strip():
         raise ValueError("the reference's entry has no answer text")
-    return scorer_of(data["dataset"]), data["entry"]
+    return scorer_of(data["dataset"]), entry
 
 
 def check_reference(reference: str) -> str:
@@ -119,5 +121,5 @@ def _scorer_failed(error: Exception, scorer: Scorer, entry: dict[str, Any]) -> V
     try:
         scorer(entry["answer"], entry)
     except Exception as own:
-        return Verdict("reference_unparsable", reason=f"the scorer fails on its own answer: {type(own).__name__}: {own}")
-    return Verdict("answer_unparsable", reason=f"the scorer cannot read the answer: {type(error).__name__}: {error}")
+        return Verdict("reference_unparsable", reason=f"the scorer fails on the entry's own answer: {own!r}")
+    return Verdict("answer_unparsable", reason=f"the scorer cannot read the answer: {error!r}")

@@ -5,25 +5,25 @@ from __future__ import annotations
 from tasks.runtime.references import DatasetRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import in_stage, winnow_task
-from tasks.verify.samples import verify_folder
+from tasks.verify.rows import verify_folder
 from tasks.verify.settings import VerifySettings
 
 
-@winnow_task(version="1", label="verify round {round} shard {shard}")
+@winnow_task(version="1", label="verify {of}, shard {shard}", unkeyed=("of", "shard"))
 def verify_samples(
     samples: DatasetRef,
     prompts: DatasetRef,
     settings: VerifySettings,
     verifier_versions: dict[str, str],
-    round: int,
     shard: int,
+    of: str,
 ) -> DatasetRef:
     """Verdict rows for a shard of sample rows, one for each sample, in the samples' order.
 
     Args:
-        verifier_versions: of every verifier the prompts name (`tasks.verify.verdict.verifier_versions`): part of the key, so
-            that a new version verifies again, and generates nothing again.
-        round, shard: name the run of the task.
+        verifier_versions: of every verifier the prompts name (`tasks.verify.verdict.verifier_versions`): part of the
+            key, so that a new version verifies again, and generates nothing again.
+        of, shard: name the work for people.
 
     Returns:
         Counts: ``rows`` and one for each state.
@@ -34,7 +34,7 @@ def verify_samples(
     store = current_run().store
     with store.draft() as draft:
         counts = in_stage(
-            "verify",
+            f"verify {of}",
             verify_folder,
             store.open(samples),
             store.open(prompts),

@@ -1,9 +1,9 @@
 """Verifying in a process that can be killed: a row that hangs or crashes costs that row its verdict, and nothing else.
 
-A worker is forked, takes rows in chunks, and writes into shared memory which row it is at and since when. The caller watches:
-past the time limit, or when the worker dies, that row is settled as `timed_out` or `error`, a new worker is forked, and it
-goes on with the rows after. Verdicts that a killed worker had not sent yet are made again. Everything crosses as JSON: nothing
-that ran a verifier over a model's text is unpickled.
+A worker is forked, takes rows in chunks, and writes into shared memory which row it is at and since when. The caller
+watches: past the time limit, or when the worker dies, that row is settled as `timed_out` or `error`, a new worker is
+forked, and it goes on with the rows after. Verdicts that a killed worker had not sent yet are made again. Everything
+crosses as JSON: nothing that ran a verifier over a model's text is unpickled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FLUSH_SECONDS = 0.2
 IDLE_SECONDS = 30.0  # a process that does not even begin for so long is replaced
 REASON_CHARACTERS = 300
 _FORK = multiprocessing.get_context("fork")
-_IDLE = -1
+_IDLE, _NEW = -1, -2  # instead of a row: between rows, and before the first
 _START_ATTEMPTS = 3
 
 
@@ -76,12 +76,12 @@ class _Worker:
 
     def __init__(self, time_limit: float) -> None:
         self.time_limit = time_limit
-        self.row = _FORK.RawValue("q", _IDLE)
+        self.row = _FORK.RawValue("q", _NEW)
         self.since = _FORK.RawValue("d", 0.0)
         self._start()
 
     def _start(self) -> None:
-        self.row.value = _IDLE
+        self.row.value = _NEW
         self.pipe, theirs = _FORK.Pipe()
         self.process = _FORK.Process(target=_work, args=(theirs, self.pipe, self.row, self.since), daemon=True)
         self.process.start()
@@ -96,51 +96,63 @@ class _Worker:
     def verdicts(self, chunk: list[Task]) -> list[Verdict]:
         """One verdict a task, whatever the tasks do to the process."""
         settled: dict[int, Verdict] = {}
-        idle_deaths = 0
+        failed_starts, alone = 0, False
         while missing := [index for index in range(len(chunk)) if index not in settled]:
-            culprit, verdict = self._send_and_receive(chunk, missing, settled)
-            if verdict is None:
+            batch = missing[:1] if alone else missing
+            if (lost := self._exchange(chunk, batch, settled)) is None:
                 continue
+            row, verdict = lost
             self.end()
             self._start()
-            if culprit is not None:
-                settled[culprit] = verdict
-            elif (idle_deaths := idle_deaths + 1) == _START_ATTEMPTS:
-                raise PassingFaultError(f"the verifier's process ended before it began ({verdict.reason}); run again")
+            if row >= 0 or (alone and row == _IDLE):
+                settled[batch[max(row, 0)]] = verdict
+            elif row == _IDLE:
+                alone = True  # one of the batch ended the process behind its own back: find out which
+            elif (failed_starts := failed_starts + 1) == _START_ATTEMPTS:
+                raise PassingFaultError(f"the verifier's process ends before it begins ({verdict.reason}); run again")
         return [settled[index] for index in range(len(chunk))]
 
-    def _send_and_receive(
-        self, chunk: list[Task], indices: list[int], settled: dict[int, Verdict]
-    ) -> tuple[int | None, Verdict | None]:
-        """Have the tasks at `indices` verified into `settled`; when the process is lost, the task to blame and its verdict."""
+    def _exchange(self, chunk: list[Task], batch: list[int], settled: dict[int, Verdict]) -> tuple[int, Verdict] | None:
+        """Have the tasks at `batch` verified into `settled`.
+
+        Returns:
+            None, or, when the process is lost, where in `batch` it was (or `_IDLE`, `_NEW`) and what that deserves.
+        """
         received = 0
         self.since.value = time.monotonic()
         try:
-            self.pipe.send_bytes(json.dumps([chunk[i].texts for i in indices]).encode())
-            while received < len(indices):
+            self.pipe.send_bytes(json.dumps([chunk[index].texts for index in batch]).encode())
+            while received < len(batch):
                 if not self.pipe.poll(self._patience()):
                     if (row := self._overdue()) is not None:
-                        return _blamed(indices, row), Verdict("timed_out", reason=f"took over {self.time_limit:g} s")
+                        return row, Verdict("timed_out", reason=f"took over {self.time_limit:g} s")
                     continue
                 for state, score, reason in json.loads(self.pipe.recv_bytes()):
-                    settled[indices[received]] = Verdict(state, score, reason)
+                    settled[batch[received]] = Verdict(state, score, reason)
                     received += 1
         except (EOFError, OSError):
-            self.process.join(timeout=1)  # it closed its pipe: either it is ending, or a verifier closed it
-            code, row = self.process.exitcode, self.row.value
-            return _blamed(indices, row), Verdict("error", reason=_death(code))
-        return None, None
+            code = self._exit_code()
+            return self.row.value if code is not None else _IDLE, Verdict("error", reason=_death(code))
+        return None
+
+    def _exit_code(self) -> int | None:
+        """How the process ended; None when it has not, and only its pipe is closed."""
+        deadline = time.monotonic() + 1.0
+        # Not `join(timeout)`: it waits on a pipe of the process's own, which may be closed as well, and then for ever.
+        while self.process.exitcode is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return self.process.exitcode
 
     def _limit(self) -> float:
-        return self.time_limit + (IDLE_SECONDS if self.row.value == _IDLE else 0)
+        return self.time_limit + (IDLE_SECONDS if self.row.value < 0 else 0.0)
 
     def _patience(self) -> float:
         """Seconds until the process is overdue, as it looks now."""
-        left = self.since.value + self._limit() - time.monotonic()
+        left: float = self.since.value + self._limit() - time.monotonic()
         return min(max(left, 0.0) + 0.001, self.time_limit)
 
     def _overdue(self) -> int | None:
-        """The row (`_IDLE` between rows) that the process has been at for too long; None when it is in time.
+        """The row (below 0: none) that the process has been at for too long; None when it is in time.
 
         The worker writes `since` before `row`: when `row` is the same before and after `since` is read, `since` belongs
         to it or is later.
@@ -148,10 +160,6 @@ class _Worker:
         row = self.row.value
         late = time.monotonic() > self.since.value + self._limit()
         return row if late and row == self.row.value else None
-
-
-def _blamed(indices: list[int], row: int) -> int | None:
-    return None if row == _IDLE else indices[row]
 
 
 def _death(code: int | None) -> str:

@@ -31,9 +31,7 @@ THINKING = (
 COUNTING = "{{ messages | length }}" + PLAIN
 
 # GPT-2's rule cuts two newlines before a word in two, and keeps them together at the end of a prompt.
-TWO_NEWLINES = PLAIN.replace("assistant\n' }}", "assistant\n\n' }}").replace(
-    "m['role'] + '\n' +", "m['role'] + '\n\n' +"
-)
+TWO_NEWLINES = PLAIN.replace("assistant\n' }}", "assistant\n\n' }}").replace("m['role'] + '\n' +", "m['role'] + '\n\n' +")
 
 # As Phi-3 does: one more token after a conversation that is over.
 CLOSED_TWICE = PLAIN.replace("{% endif %}", "{% else %}{{ '<|endoftext|>' }}{% endif %}")

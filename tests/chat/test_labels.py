@@ -1,4 +1,4 @@
-"""Rendering and label masks: what is trained is what the assistant says, and what precedes it is what a server sends."""
+"""Rendering and label masks: trained is what the assistant says, and what precedes it is what a server sends."""
 
 from __future__ import annotations
 
@@ -179,7 +179,8 @@ def test_control_tokens_of_the_user_train_nothing(tokenizer: Any) -> None:
 
 def test_answers_the_tokenizer_cannot_write_are_refused(tokenizer: Any) -> None:
     assert tokenizer.decode(tokenizer("a\x1db")["input_ids"]) == "ab", "the trap is real"
-    assert render(tokenizer, row("q", "a\x1db")).reason == "text_lost"
+    for lossy in ("a\x1db", "\x1dab", "ab\x1d", "\x1d\x80", "\U00040000"):
+        assert render(tokenizer, row("q", lossy)).reason == "text_lost"
     assert trained(tokenizer, render(tokenizer, row("a\x1db", "c"))) == ["c" + END]
 
 

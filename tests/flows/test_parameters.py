@@ -9,7 +9,7 @@ import pytest
 from prefect import flow
 from pydantic import BaseModel, Field
 
-from flows.parameters import check_parameters, load_profile
+from flows.parameters import check_parameters, fill_group, load_profile
 from tasks.runtime.errors import ConfigurationError
 
 
@@ -20,6 +20,7 @@ class Inner(BaseModel):
 class Group(BaseModel):
     draws: int = Field(8, ge=1, le=64)
     names: list[str] = ["a"]
+    options: dict[str, int] = {}
     inner: Inner = Inner()
 
 
@@ -97,3 +98,17 @@ def test_a_file_that_is_no_profile_is_refused_by_name(tmp_path: Path, text: str)
 def test_an_empty_profile_leaves_everything_to_the_flow(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("# nothing\n")
     assert load_profile(tmp_path / "p.yaml") == {}
+
+
+def test_a_group_given_in_part_keeps_the_deployments_other_fields() -> None:
+    stored = {"draws": 16, "names": ["x", "y"], "options": {"a": 1}, "inner": {"rate": 0.25}}
+    assert fill_group("sampling", Group(), stored) == Group.model_validate(stored)
+    given = Group.model_validate({"draws": 8, "options": {"b": 2}, "inner": {}})
+    # 8 is the class's default, but it was given; a mapping that is a value is replaced whole, a group is not.
+    assert fill_group("sampling", given, stored) == Group(draws=8, names=["x", "y"], options={"b": 2}, inner=Inner(rate=0.25))
+    assert fill_group("sampling", given, None) == given
+
+
+def test_stored_parameters_that_do_not_fit_are_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"sampling: .*\n?.*draws"):
+        fill_group("sampling", Group(names=["z"]), {"draws": 1000})

@@ -46,7 +46,7 @@ class Settings(BaseModel):
 
 
 def _word(chance: Random) -> str:
-    return "".join(chance.choice("abcxyz éß漢😀\"\\\n") for _ in range(chance.randrange(6)))
+    return "".join(chance.choice('abcxyz éß漢😀"\\\n') for _ in range(chance.randrange(6)))
 
 
 def _leaf(chance: Random) -> Any:

@@ -64,9 +64,7 @@ def test_a_registered_name_that_does_not_load(foreign: None, name: str) -> None:
         load_plugin("verifiers", name)
 
 
-@pytest.mark.parametrize(
-    "path", ["no.such.module:f", "json:no_such", ":f", "json:", "foreign_broken:verify", "..relative:f"]
-)
+@pytest.mark.parametrize("path", ["no.such.module:f", "json:no_such", ":f", "json:", "foreign_broken:verify", "..relative:f"])
 def test_a_path_that_does_not_load(foreign: None, path: str) -> None:
     with pytest.raises(UnknownPluginError, match="does not load") as caught:
         load_plugin("verifiers", path)

@@ -160,7 +160,13 @@ def test_control_tokens_are_the_tokenizers_own() -> None:
 
 def test_duplicates_are_found_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "ROWS_PER_CHUNK", 2)
-    rows = [chat("a"), chat("b"), chat("c"), chat("a", messages=chat("x")["messages"]), chat("e", messages=chat("b")["messages"])]
+    rows = [
+        chat("a"),
+        chat("b"),
+        chat("c"),
+        chat("a", messages=chat("x")["messages"]),
+        chat("e", messages=chat("b")["messages"]),
+    ]
     accepted, rejects = check_rows("chat", rows)
     assert [row["id"] for row in accepted] == ["a", "b", "c"]
     assert [reject["codes"] for reject in rejects] == [["duplicate_id"], ["duplicate_row"]]
@@ -176,7 +182,13 @@ def test_prompts_that_differ_in_reference_are_no_duplicates() -> None:
 
 def test_one_bad_row_does_not_hide_another() -> None:
     rejects = check_rows("chat", [talk((U, "q<|im_end|>"), (U, " "), ("bot", "a"))])[1]
-    assert set(rejects[0]["codes"]) == {"template_token", "empty_turn", "role_unknown", "role_order", "last_not_assistant"}
+    assert set(rejects[0]["codes"]) == {
+        "template_token",
+        "empty_turn",
+        "role_unknown",
+        "role_order",
+        "last_not_assistant",
+    }
 
 
 def test_the_place_of_a_wrong_shape_is_named() -> None:

@@ -62,8 +62,8 @@ def _checked(samples: Iterable[Row], prompts: Mapping[str, Row]) -> Iterator[Row
     for sample in samples:
         if sample["prompt_id"] not in prompts:
             raise ContractError(
-                f"sample {sample['sample_id']!r} answers prompt {sample['prompt_id']!r}, which is not among the prompts; "
-                "verify samples against the prompts they were drawn from"
+                f"sample {sample['sample_id']!r} answers prompt {sample['prompt_id']!r}, which is not among the "
+                "prompts; verify samples against the prompts they were drawn from"
             )
         if sample["sample_id"] in seen:
             raise ContractError(f"two samples are called {sample['sample_id']!r}; each draw needs an id of its own")

@@ -1,0 +1,123 @@
+"""``winnow sample`` and ``winnow evaluate``: draw answers from a model, or score its greedy ones, without a flow."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.terminal import emit, progress_bar
+
+Model = Annotated[str, typer.Option(help="'embedded', a model folder, a .gguf file or a hub id.")]
+Out = Annotated[Path, typer.Option(help="File to write: .jsonl or .parquet.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+
+
+def sample(
+    model: Model,
+    prompts: Annotated[Path, typer.Option(help="Prompt rows: .jsonl, .parquet or an artifact's folder.")],
+    out: Out,
+    k: Annotated[int, typer.Option(help="Answers per prompt.")] = 8,
+    seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
+    top_p: Annotated[float, typer.Option(help="Nucleus share.")] = 1.0,
+    top_k: Annotated[int, typer.Option(help="Likeliest tokens kept; 0 keeps all.")] = 0,
+    min_p: Annotated[float, typer.Option(help="Share of the likeliest token's probability.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
+    batch_rows: Annotated[int, typer.Option(help="Answers generated side by side.")] = 256,
+    engine: Annotated[
+        str, typer.Option(help="Engine: a registered name or 'package.module:function'.")
+    ] = "transformers",
+    json: Json = False,
+) -> None:
+    """Prompt rows → sample rows."""
+    settings = _settings(
+        engine=engine,
+        k=k,
+        temperature=temperature,
+        top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        max_tokens=max_tokens,
+        batch_rows=batch_rows,
+    )
+    from tasks.runtime.row_files import write_row_file
+
+    counts: dict[str, int] = {}
+    with progress_bar("sampling"):
+        counts["rows"] = write_row_file(out, "samples", _drawn(model, _prompts(prompts), settings, seed, counts))
+    emit({**counts, "out": str(out)}, json)
+
+
+def evaluate(
+    model: Model,
+    suite: Annotated[Path, typer.Option(help="Prompt rows with references: .jsonl, .parquet or an artifact's folder.")],
+    out: Out,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
+    batch_rows: Annotated[int, typer.Option(help="Items answered side by side.")] = 128,
+    time_limit: Annotated[float, typer.Option(help="Seconds a verifier may take for one answer.")] = 10.0,
+    json: Json = False,
+) -> None:
+    """Greedy answers to a suite's items → one score row an item, for `winnow gate`."""
+    from tasks.verify.rows import verify_rows
+
+    from tasks.evaluate.scores import score_rows
+    from tasks.gate.statistics import wilson
+    from tasks.runtime.row_files import write_row_file
+
+    items = _prompts(suite)
+    settings = _settings(k=1, temperature=0, max_tokens=max_tokens, batch_rows=batch_rows)
+    counts: dict[str, int] = {}
+    with progress_bar("evaluating"):
+        samples = list(_drawn(model, items, settings, 0, counts))
+    verdicts = list(verify_rows(samples, {item["id"]: item for item in items}, time_limit))
+    scores = list(score_rows(items, samples, verdicts))
+    write_row_file(out, "scores", scores)
+    right = sum(score["score"] == 1.0 for score in scores)
+    low, high = wilson(right, len(scores))
+    emit({"items": len(scores), "accuracy": right / len(scores), "low": low, "high": high, "out": str(out)}, json)
+
+
+def _settings(**values: Any) -> Any:
+    from pydantic import ValidationError
+
+    from tasks.runtime.errors import ConfigurationError
+    from tasks.sample.settings import SamplingSettings
+
+    try:
+        return SamplingSettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + str(first["loc"][0]).replace("_", "-")
+        raise ConfigurationError(f"{name} {first['input']}: {first['msg']}") from error
+
+
+def _prompts(path: Path) -> list[dict[str, Any]]:
+    """The file's prompt rows, all of which must pass their checks."""
+    from tasks.validate.files import read_file
+    from tasks.validate.report import checked_rows
+
+    _, rows = read_file(path, "prompts")
+    return checked_rows("prompts", rows, str(path))
+
+
+def _drawn(
+    model: str, prompts: list[dict[str, Any]], settings: Any, seed: int, counts: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    from tasks.runtime.hardware import compute_dtype
+    from tasks.runtime.models import import_model, locate, source_digest
+    from tasks.sample.shards import sample_rows
+
+    path = locate(model)
+    with tempfile.TemporaryDirectory(prefix="winnow-model-") as scratch:
+        folder = path
+        if path.is_file():
+            folder = Path(scratch) / "model"
+            folder.mkdir()
+            import_model(path, folder, compute_dtype())
+        yield from sample_rows(
+            folder, prompts, settings, counts, policy=source_digest(folder), seed=seed, round=0, dtype=compute_dtype()
+        )

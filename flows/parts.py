@@ -1,0 +1,151 @@
+"""What the steps of a night are made of: draw and validate, answer and verify, train, evaluate, gate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tasks.chat.task import render_labels
+from tasks.data.files import file_sha256
+from tasks.data.procedural import Role
+from tasks.data.task import draw_prompts, draw_warm_rows, mix_training_rows
+from tasks.evaluate.task import score_items
+from tasks.gate.task import decide
+from tasks.registry import ledger
+from tasks.registry.records import Entry, Version
+from tasks.registry.task import promote_or_refuse
+from tasks.registry.versions import version_of
+from tasks.runtime.references import DatasetRef, ModelRef
+from tasks.runtime.run import current_run
+from tasks.runtime.task import Pending
+from tasks.runtime.versions import code_version, library_versions
+from tasks.sample.randomness import derive_seed
+from tasks.sample.settings import SamplingSettings
+from tasks.sample.shards import shard_count
+from tasks.sample.task import sample_shard
+from tasks.train.settings import TrainingSettings
+from tasks.train.task import train
+from tasks.validate.task import validate
+from tasks.verify.task import verify_samples
+from tasks.verify.verdict import verifier_versions
+
+if TYPE_CHECKING:
+    from flows.night import Night
+
+
+def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> DatasetRef:
+    """Fresh prompts that passed their suite; the verifiers they name are noted with their versions."""
+    settings = night.settings
+    file = settings.data.evaluation_file if role == "evaluation" else settings.data.train_file
+    prompts = draw_prompts(settings.data, role, night.number, round, settings.seed, exclude, file_sha256(file))
+    if not isinstance(prompts, Pending):
+        night.verifiers |= verifier_versions(prompts.metadata["verifiers"])
+    return validated(night, prompts, "evaluation items" if role == "evaluation" else f"prompts of round {round}")
+
+
+def draw_warm(night: Night, exclude: list[DatasetRef]) -> DatasetRef:
+    """Warm-start rows that passed their suite."""
+    settings = night.settings
+    file = file_sha256(settings.data.warm_file)
+    rows = draw_warm_rows(settings.data, night.number, settings.seed, exclude, file)
+    return validated(night, rows, "warm-start rows")
+
+
+def validated(night: Night, rows: DatasetRef | list[DatasetRef], of: str, **facts: Any) -> DatasetRef:
+    """The rows that passed their suite; the rest is quarantined with reasons, and too many stop the run."""
+    accepted: DatasetRef = validate(rows, night.settings.validation, of=of, model=night.base, **facts)
+    night.validated[of] = accepted
+    return accepted
+
+
+def train_on(
+    night: Night, of: str, rows: list[DatasetRef], settings: TrainingSettings
+) -> tuple[ModelRef, DatasetRef]:
+    """A model trained from the base on chat rows, and the label rows it saw."""
+    rendering = night.settings.rendering
+    labels = render_labels([mix_training_rows(rows, of=of)], night.base, rendering, of)
+    labels = validated(night, labels, f"labels of {of}", mask=rendering.mask)
+    seed = derive_seed(night.settings.seed, "train", night.number, of)
+    return train(night.base, labels, settings, seed, night.dtype, of), labels
+
+
+def answer(
+    night: Night,
+    policy: ModelRef,
+    prompts: DatasetRef,
+    settings: SamplingSettings,
+    *,
+    expected: int,
+    seed: int,
+    round: int,
+    of: str,
+) -> tuple[list[DatasetRef], list[DatasetRef]]:
+    """Samples and verdicts of all prompts, shard by shard. `expected`: their number, while a plan cannot know it."""
+    total = expected if isinstance(prompts, Pending) else prompts.rows
+    samples, verdicts = [], []
+    for shard in range(shard_count(total, settings)):
+        samples.append(sample_shard(policy, prompts, settings, shard, seed, round, night.dtype, of))
+        verdicts.append(
+            verify_samples(samples[-1], prompts, night.settings.verification, night.verifiers, of=of, shard=shard)
+        )
+    night.generated += samples
+    return samples, verdicts
+
+
+def evaluate(night: Night, stage: str, model: ModelRef) -> DatasetRef:
+    """A model's greedy scores on the night's items; a model that was scored already is read from the cache."""
+    assert night.items is not None, "data was prepared"
+    samples, verdicts = answer(
+        night,
+        model,
+        night.items,
+        night.settings.evaluation.sampling(),
+        expected=night.settings.data.evaluation_items,
+        seed=0,
+        round=0,
+        of=f"evaluation of {stage}",
+    )
+    night.models[stage] = model
+    night.scores[stage] = score_items(night.items, samples, verdicts, of=stage)
+    return night.scores[stage]
+
+
+def gate(night: Night, stage: str) -> None:
+    """Compare a stage's model with the champion, and write the decision into the registry."""
+    run, candidate = current_run(), night.models[stage]
+    incumbent, look = _incumbent(night, candidate)
+    champion = incumbent.model if incumbent else night.base
+    if not isinstance(candidate, Pending) and candidate.digest == champion.digest:
+        return
+    champion_scores = evaluate(night, "champion", champion)
+    decision = decide(night.scores[stage], champion_scores, night.settings.gate, look)
+    entry = promote_or_refuse(
+        night.settings.lineage,
+        candidate,
+        decision,
+        night.items,
+        incumbent.version if incumbent else 1,
+        _record(night, stage),
+        of=stage.replace("_", " "),
+    )
+    if not run.planning:
+        night.gates[stage] = Entry.model_validate(entry)
+
+
+def _incumbent(night: Night, candidate: ModelRef) -> tuple[Version | None, int]:
+    """Whom the candidate must beat, and which look at the error budget that is.
+
+    A decision taken already for this candidate on these items is repeated as it was: a run that was killed, or is run
+    again, finds the same comparison in the cache and spends nothing twice.
+    """
+    store, lineage, items = current_run().store, night.settings.lineage, night.items
+    if items is not None and not isinstance(candidate, Pending) and not isinstance(items, Pending):
+        taken = ledger.decision_for(store, lineage, candidate.digest, items.digest)
+        if taken and taken.gate and taken.gate.look and taken.previous:
+            return version_of(store, lineage, taken.previous), taken.gate.look
+    return ledger.champion(store, lineage), ledger.looks_spent(ledger.history(store, lineage)) + 1
+
+
+def _record(night: Night, stage: str) -> dict[str, Any]:
+    from flows.night import record_of
+
+    return {"stage": stage, **record_of(night), "code": code_version(), "libraries": library_versions()}

@@ -1,0 +1,111 @@
+"""Drawing the rows of one role, and mixing rows for training: plain functions over artifact folders."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tasks.data.files import file_chat_rows, file_sha256
+from tasks.data.procedural import Draw, procedural_prompts, warm_row
+from tasks.data.questions import all_questions, assert_disjoint
+from tasks.data.settings import DataSettings
+from tasks.runtime.errors import ContractError, DataError
+from tasks.runtime.plugins import load_plugin
+from tasks.runtime.rows import Row, read_rows, write_rows
+
+
+def prompt_file(settings: DataSettings, role: str) -> str:
+    """The file that a role's prompts come from; empty when they come from the source."""
+    return {"evaluation": settings.evaluation_file, "train": settings.train_file, "warm": settings.warm_file}[role]
+
+
+def write_prompts(
+    settings: DataSettings, draw: Draw, exclude: list[Path], sha256: str, out: Path
+) -> tuple[dict[str, int], list[str]]:
+    """Draw the prompt rows of a role (evaluation or train) into `out`.
+
+    Args:
+        exclude: folders of rows whose questions must not be asked again.
+        sha256: of the role's file, as its cache key has it; empty without a file.
+
+    Returns:
+        Counts (``rows``), and the names of the verifiers that the rows use.
+
+    Raises:
+        DataError, ConfigurationError, UnknownPluginError: see the sources.
+    """
+    path = prompt_file(settings, draw.role)
+    _check_content(path, sha256)
+    source = load_plugin("sources", "file" if path else settings.source)
+    count = settings.evaluation_items if draw.role == "evaluation" else settings.train_prompts
+    verifiers: set[str] = set()
+
+    def noted(rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            verifiers.add(row["verifier"])
+            yield row
+
+    rows = write_rows(out, "prompts", noted(source(settings, draw, count, _questions(exclude))))
+    return {"rows": rows}, sorted(verifiers)
+
+
+def write_warm_rows(settings: DataSettings, draw: Draw, exclude: list[Path], sha256: str, out: Path) -> dict[str, int]:
+    """Draw the chat rows of the warm start into `out`; see `write_prompts`."""
+    path = prompt_file(settings, "warm")
+    _check_content(path, sha256)
+    asked = _questions(exclude)
+    if path:
+        rows = file_chat_rows(path, settings.warm_rows, asked)
+    else:
+        rows = (warm_row(row) for row in procedural_prompts(settings, draw, settings.warm_rows, asked))
+    return {"rows": write_rows(out, "chat", rows)}
+
+
+def mix_rows(parts: list[Path], out: Path) -> dict[str, int]:
+    """Put chat rows together: part after part, each conversation once (its first row stays).
+
+    Returns:
+        Counts: ``rows`` and ``duplicates``.
+
+    Raises:
+        ContractError: two different conversations share an id.
+    """
+    seen: dict[str, str] = {}
+    conversations: set[str] = set()
+    duplicates = 0
+
+    def distinct() -> Iterator[Row]:
+        nonlocal duplicates
+        for row in itertools.chain.from_iterable(map(read_rows, parts)):
+            turns = [(message["role"], message["content"]) for message in row["messages"]]
+            digest = hashlib.sha256(json.dumps(turns).encode()).hexdigest()
+            if seen.setdefault(row["id"], digest) != digest:
+                raise ContractError(f"two different conversations are called {row['id']!r}; ids must be unique")
+            if digest in conversations:
+                duplicates += 1
+                continue
+            conversations.add(digest)
+            yield row
+
+    rows = write_rows(out, "chat", distinct())
+    return {"rows": rows, "duplicates": duplicates}
+
+
+def check_folders(evaluation: Path, others: list[Path], out: Path) -> dict[str, int]:
+    """`assert_disjoint` over artifact folders; writes what was compared to ``disjoint.json`` in `out`."""
+    compared = assert_disjoint(read_rows(evaluation), itertools.chain.from_iterable(map(read_rows, others)))
+    (out / "disjoint.json").write_text(json.dumps(compared | {"shared": 0}))
+    return compared
+
+
+def _questions(folders: list[Path]) -> set[str]:
+    return set().union(*(all_questions(read_rows(folder, ["messages"])) for folder in folders))
+
+
+def _check_content(path: str, sha256: str) -> None:
+    """The file may have changed since its digest became part of the task's key."""
+    if file_sha256(path) != sha256:
+        raise DataError(f"{path} is not the file the run began with (sha256 {sha256 or 'none given'}); run again")

@@ -1,0 +1,36 @@
+"""Where prompts, warm-start rows and evaluation items come from, and how many there are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.runtime.fingerprint import Unkeyed
+
+# A path says where, not what: the file's sha256 is an argument of the tasks that read it, and so in their keys.
+FilePath = Annotated[str, Unkeyed()]
+
+
+class DataSettings(BaseModel):
+    """Sources and amounts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field("reasoning_gym", description="Source of prompts: a registered name, or 'package.module:function'.")
+    families: list[str] = Field(
+        ["chain_sum"],
+        min_length=1,
+        max_length=100,
+        description="Families of questions (reasoning-gym data sets); each gives an equal share.",
+    )
+    family_config: dict[str, dict[str, Any]] = Field(
+        {"chain_sum": {"min_terms": 2, "max_terms": 2, "min_digits": 1, "max_digits": 2}},
+        description="Family → the options of its questions; a family that is not named takes its defaults.",
+    )
+    train_prompts: int = Field(256, ge=1, le=1_000_000, description="Training prompts of one round.")
+    warm_rows: int = Field(128, ge=0, le=1_000_000, description="Rows of the first night's warm start.")
+    evaluation_items: int = Field(400, ge=1, le=1_000_000, description="Items every model is evaluated on.")
+    train_file: FilePath = Field("", description="Prompt rows for training (JSONL or Parquet), instead of the source.")
+    warm_file: FilePath = Field("", description="Chat rows for the warm start (JSONL or Parquet).")
+    evaluation_file: FilePath = Field("", description="Prompt rows for evaluation (JSONL or Parquet).")

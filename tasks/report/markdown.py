@@ -1,0 +1,98 @@
+"""The report in short, as Markdown for the artifact in Prefect's UI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tasks.report import words
+from tasks.report.summary import RunSummary
+
+_LONGEST = 120
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:@])")
+
+
+def render_markdown(summary: RunSummary) -> str:
+    """Decision, stages, rounds, a few answers and what it cost."""
+    parts = [f"# {words.headline(summary)}", *(words.decision_in_words(gate) for gate in summary.gates)]
+    if not summary.gates:
+        parts.append(words.decision_in_words(None))
+    parts += [_stages(summary), _rounds(summary), _answers(summary), _costs(summary)]
+    if summary.report:
+        parts.append(f"The whole report: {code(summary.report)}")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def cell(text: str) -> str:
+    """Untrusted text as one line that means nothing to Markdown or HTML, cut to 120 characters."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    line = _SPECIAL.sub(r"\\\1", line)
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(text: str) -> str:
+    """Trusted text (a path, a digest) as inline code."""
+    return "`" + text.replace("`", "'") + "`"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table; the first column is text, the others are numbers."""
+    names = list(head)
+    lines = [names, [":--", *["--:"] * (len(names) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _stages(summary: RunSummary) -> str:
+    if not summary.stages:
+        return ""
+    rows = [
+        (
+            cell(words.stage_name(stage.name)) + (" ★" if stage.digest == summary.champion.digest else ""),
+            words.percent(stage.accuracy),
+            f"{100 * stage.low:.1f} – {words.percent(stage.high)}",
+            words.number(stage.items),
+        )
+        for stage in summary.stages
+    ]
+    return "## Accuracy\n\n" + _table(("stage", "accuracy", "95 % interval", "items"), rows) + "\n\n★ champion now"
+
+
+def _rounds(summary: RunSummary) -> str:
+    if not summary.rounds:
+        return ""
+    head = ("round", "prompts", "draws", "accepted", "solved", "distinct a prompt", "kept", "trained rows")
+    rows = [
+        (
+            str(one.number),
+            words.number(one.prompts),
+            words.number(one.draws),
+            words.percent(one.accepted_share),
+            words.number(one.solved),
+            f"{one.distinct_per_prompt:.2f}",
+            words.number(one.kept),
+            words.number(one.trained_rows),
+        )
+        for one in summary.rounds
+    ]
+    return "## Rounds\n\n" + _table(head, rows)
+
+
+def _answers(summary: RunSummary) -> str:
+    if not summary.answers:
+        return ""
+    lines = [
+        f"- **{cell(one.state)}** (round {one.round}): {cell(one.prompt)} → {cell(one.response)}"
+        for one in summary.answers
+    ]
+    return "## Answers\n\n" + "\n".join(lines)
+
+
+def _costs(summary: RunSummary) -> str:
+    tasks, seconds = summary.tasks, summary.seconds
+    return (
+        f"## Cost\n\n{words.duration(seconds.wall)} of wall time, {words.duration(seconds.compute)} of compute in stages; "
+        f"{words.number(summary.tokens.generated)} tokens generated, {words.number(summary.tokens.trained)} label tokens "
+        f"trained; {tasks.run} tasks run, {tasks.cached} read from the cache, {tasks.failed} failed; "
+        f"largest stage {words.size(summary.peak_bytes)}."
+    )
