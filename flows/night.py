@@ -97,20 +97,21 @@ def begin(settings: NightSettings) -> Night:
 
 
 def prepare_data(night: Night) -> None:
-    """Evaluation items, warm-start rows and each round's prompts, no two of which share a question."""
+    """Evaluation items, warm-start rows and each round's prompts, no two of which share a question tonight."""
     settings, before = night.settings, night.before
-    used = [*before.training_prompts, *before.evaluation_prompts] if before else []
     night.warm_rows = before.warm_rows if before else None
-    used += [night.warm_rows] if night.warm_rows else []
-    night.items = parts.draw(night, "evaluation", 0, used)
-    others = list(used)
+    # Items avoid whatever a past night trained on. Prompts avoid tonight's items, but not past nights' prompts: asking those
+    # again harms nothing, and a small family of questions would run out.
+    trained = [*(before.training_prompts if before else []), *([night.warm_rows] if night.warm_rows else [])]
+    night.items = parts.draw(night, "evaluation", 0, trained)
+    tonight = [night.items]
     if not before and (settings.data.warm_rows or settings.data.warm_file):
-        night.warm_rows = parts.draw_warm(night, [*used, night.items])
-        others.append(night.warm_rows)
+        night.warm_rows = parts.draw_warm(night, tonight)
+    tonight = [*tonight, night.warm_rows] if night.warm_rows is not None else tonight
     for number in range(1, settings.rounds + 1):
-        night.prompts.append(parts.draw(night, "train", number, [night.items, *others]))
-        others.append(night.prompts[-1])
-    check_disjoint(night.items, others)
+        night.prompts.append(parts.draw(night, "train", number, tonight))
+        tonight = [*tonight, night.prompts[-1]]
+    check_disjoint(night.items, [*trained, *tonight[1:]])
 
 
 def warm_start(night: Night) -> None:
@@ -183,7 +184,6 @@ def leave_state(night: Night) -> None:
         warm_rows=night.warm_rows,
         window=[*(before.window if before else []), accepted][-settings.window :],
         training_prompts=[*(before.training_prompts if before else []), *night.prompts],
-        evaluation_prompts=[*(before.evaluation_prompts if before else []), night.items],
         looks_spent=ledger.looks_spent(ledger.history(run.store, settings.lineage)),
         champion=champion.version,
     )

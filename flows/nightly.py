@@ -8,20 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from tasks.data.settings import DataSettings
-from tasks.select.settings import SelectionSettings
 
 from flows import night as steps
 from flows import outcome
 from flows.parameters import fill_from_deployment
 from flows.settings import Lineage, Model, Night, NightSettings, Rounds, Seed, StoreAddress, Window
 from tasks.chat.settings import RenderSettings
+from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
 from tasks.gate.settings import GateSettings
 from tasks.runtime.run import Run, running
 from tasks.runtime.stores import open_store
 from tasks.runtime.task import results_in
 from tasks.sample.settings import SamplingSettings
+from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
 from tasks.validate.settings import ValidationSettings
 from tasks.verify.settings import VerifySettings

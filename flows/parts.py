@@ -57,9 +57,7 @@ def validated(night: Night, rows: DatasetRef | list[DatasetRef], of: str, **fact
     return accepted
 
 
-def train_on(
-    night: Night, of: str, rows: list[DatasetRef], settings: TrainingSettings
-) -> tuple[ModelRef, DatasetRef]:
+def train_on(night: Night, of: str, rows: list[DatasetRef], settings: TrainingSettings) -> tuple[ModelRef, DatasetRef]:
     """A model trained from the base on chat rows, and the label rows it saw."""
     rendering = night.settings.rendering
     labels = render_labels([mix_training_rows(rows, of=of)], night.base, rendering, of)
@@ -84,9 +82,7 @@ def answer(
     samples, verdicts = [], []
     for shard in range(shard_count(total, settings)):
         samples.append(sample_shard(policy, prompts, settings, shard, seed, round, night.dtype, of))
-        verdicts.append(
-            verify_samples(samples[-1], prompts, night.settings.verification, night.verifiers, of=of, shard=shard)
-        )
+        verdicts.append(verify_samples(samples[-1], prompts, night.settings.verification, night.verifiers, of=of, shard=shard))
     night.generated += samples
     return samples, verdicts
 

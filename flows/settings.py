@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from tasks.data.settings import DataSettings
-from tasks.select.settings import SelectionSettings
 
 from tasks.chat.settings import RenderSettings
+from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
 from tasks.gate.settings import GateSettings
 from tasks.sample.settings import SamplingSettings
+from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
 from tasks.validate.settings import ValidationSettings
 from tasks.verify.settings import VerifySettings
@@ -43,9 +43,7 @@ Model = Annotated[
 ]
 StoreAddress = Annotated[
     str,
-    Field(
-        description="Artifact store: a folder, s3://bucket/prefix, or block:NAME; empty: the store under WINNOW_HOME."
-    ),
+    Field(description="Artifact store: a folder, s3://bucket/prefix, or block:NAME; empty: the store under WINNOW_HOME."),
 ]
 Window = Annotated[int, Field(ge=1, le=365, description="Nights whose accepted answers are trained on.")]
 

@@ -46,9 +46,7 @@ def progress_bar(title: str) -> Iterator[None]:
         bar = bars.add_task(title, total=None, note="")
 
         def draw(progress: Progress) -> None:
-            bars.update(
-                bar, completed=progress.done, total=progress.total or None, note=f"{progress.unit} {progress.note}"
-            )
+            bars.update(bar, completed=progress.done, total=progress.total or None, note=f"{progress.unit} {progress.note}")
 
         with listening(draw):
             yield

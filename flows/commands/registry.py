@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The registry: versions, champion, history, promotion by hand, rollback.", no_args_is_help=True)
 
 Lineage = Annotated[str | None, typer.Option(help="The lineage; may be left out when the registry has one only.")]
-StoreUri = Annotated[
-    str | None, typer.Option(help="A folder or s3://bucket/prefix; default: the store under the home.")
-]
+StoreUri = Annotated[str | None, typer.Option(help="A folder or s3://bucket/prefix; default: the store under the home.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Expected = Annotated[int | None, typer.Option(min=1, help="Refuse unless this version is champion now.")]
 

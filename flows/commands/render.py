@@ -22,15 +22,16 @@ def render(
 ) -> None:
     """Render chat rows with a model's own chat template; rows that cannot be rendered are dropped and counted."""
     from flows.terminal import emit
-    from tasks.chat.files import Tally, write_label_file
+    from tasks.chat.files import Tally
     from tasks.chat.labels import label_rows
     from tasks.chat.tokenizer import load_tokenizer
+    from tasks.runtime.row_files import write_row_file
     from tasks.validate.files import read_file
 
     _, rows = read_file(path, "chat")
     tally = Tally()
     labels = label_rows(load_tokenizer(tokenizer), _shaped(rows, tally), mask, max_tokens)  # type: ignore[arg-type]
-    write_label_file(out, tally.kept(labels), tally.refuse_nothing)
+    write_row_file(out, "labels", tally.kept(labels), tally.refuse_nothing)
     data = {**tally.counts(), "reasons": dict(tally.reasons), "out": str(out)}
     emit(data, json, _table(data))
 

@@ -28,9 +28,7 @@ def sample(
     min_p: Annotated[float, typer.Option(help="Share of the likeliest token's probability.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
     batch_rows: Annotated[int, typer.Option(help="Answers generated side by side.")] = 256,
-    engine: Annotated[
-        str, typer.Option(help="Engine: a registered name or 'package.module:function'.")
-    ] = "transformers",
+    engine: Annotated[str, typer.Option(help="Engine: a registered name or 'package.module:function'.")] = "transformers",
     json: Json = False,
 ) -> None:
     """Prompt rows → sample rows."""
@@ -62,11 +60,10 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Greedy answers to a suite's items → one score row an item, for `winnow gate`."""
-    from tasks.verify.rows import verify_rows
-
     from tasks.evaluate.scores import score_rows
     from tasks.gate.statistics import wilson
     from tasks.runtime.row_files import write_row_file
+    from tasks.verify.rows import verify_rows
 
     items = _prompts(suite)
     settings = _settings(k=1, temperature=0, max_tokens=max_tokens, batch_rows=batch_rows)
@@ -97,11 +94,15 @@ def _settings(**values: Any) -> Any:
 
 def _prompts(path: Path) -> list[dict[str, Any]]:
     """The file's prompt rows, all of which must pass their checks."""
+    from tasks.runtime.errors import DataError
+    from tasks.validate.check import check_rows
     from tasks.validate.files import read_file
-    from tasks.validate.report import checked_rows
 
     _, rows = read_file(path, "prompts")
-    return checked_rows("prompts", rows, str(path))
+    accepted, rejects = check_rows("prompts", rows)
+    if rejects:
+        raise DataError(f"{path}: {len(rejects)} rows are no usable prompts; `winnow validate {path}` says which and why")
+    return list(accepted)
 
 
 def _drawn(

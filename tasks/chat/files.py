@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +14,7 @@ from typing import Any, TextIO
 from tasks.chat.labels import IGNORED, Reject, label_rows
 from tasks.chat.settings import RenderSettings
 from tasks.chat.tokenizer import load_tokenizer
-from tasks.runtime.errors import ConfigurationError, DataError, DiskFullError, is_disk_full
+from tasks.runtime.errors import DataError
 from tasks.runtime.progress import tracked
 from tasks.runtime.rows import Row, read_rows, write_rows
 
@@ -95,32 +92,3 @@ def render_files(folders: list[Path], total: int, model: Path, settings: RenderS
     tally.refuse_nothing()
     log.info("%s", ", ".join(f"{count} {name}" for name, count in tally.counts().items()))
     return {"counts": tally.counts(), "reasons": dict(tally.reasons)}
-
-
-def write_label_file(path: Path, rows: Iterable[Row], check: Callable[[], None]) -> None:
-    """Write label rows to one file, JSONL or Parquet by its ending, whole or not at all.
-
-    Args:
-        check: called when all rows have passed, before the file appears; what it raises leaves no file.
-
-    Raises:
-        ConfigurationError: another ending, or a place that cannot be written.
-    """
-    if path.suffix not in (".jsonl", ".parquet"):
-        raise ConfigurationError(f"--out {path}: the ending decides the format; use .jsonl or .parquet")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".part-") as scratch:
-            if path.suffix == ".parquet":
-                write_rows(Path(scratch), "labels", rows, rows_per_shard=sys.maxsize)
-                made = Path(scratch, "rows-00000.parquet")
-            else:
-                made = Path(scratch, path.name)
-                with made.open("w", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in rows)
-            check()
-            os.replace(made, path)
-    except OSError as error:
-        if is_disk_full(error):
-            raise DiskFullError(f"disk full while writing {path}: free space and run again") from error
-        raise ConfigurationError(f"{path} cannot be written ({error}); give another place") from error

@@ -94,9 +94,7 @@ def _by_item(rows: ScoreRows, side: str) -> dict[str, Mapping[str, Any]]:
             twice.add(item)
         found[item] = row
     if twice:
-        raise ContractError(
-            f"{len(twice)} items are scored twice in the {side} scores ({shown(twice)}); keep one row each"
-        )
+        raise ContractError(f"{len(twice)} items are scored twice in the {side} scores ({shown(twice)}); keep one row each")
     if not found:
         raise ContractError(f"the {side} scores hold no rows; score the model on at least one item")
     return found
@@ -111,9 +109,7 @@ def _check(row: Mapping[str, Any], item: str, side: str) -> None:
     if not isinstance(score, int | float) or isinstance(score, bool) or not 0 <= score <= 1:  # NaN is in no range
         raise ContractError(f"{side} item {item}: score {score!r} is not a number from 0 to 1")
     if score == 1 and state not in (None, "accepted"):
-        raise ContractError(
-            f"{side} item {item}: state {state!r} with the full score; correct the verifier or the file"
-        )
+        raise ContractError(f"{side} item {item}: state {state!r} with the full score; correct the verifier or the file")
 
 
 def _right(row: Mapping[str, Any]) -> bool:

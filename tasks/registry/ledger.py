@@ -210,9 +210,7 @@ def _append(
         if entry.seq <= len(log) or create(store, folder, entry.seq, entry):
             return entry
         time.sleep(random.uniform(0, _PAUSE_SECONDS))
-    raise PromotionConflictError(
-        f"lineage {lineage}: {_ATTEMPTS} others were faster, one after another; try again later"
-    )
+    raise PromotionConflictError(f"lineage {lineage}: {_ATTEMPTS} others were faster, one after another; try again later")
 
 
 def _champion(log: list[Entry]) -> int | None:
@@ -233,9 +231,7 @@ def _before(log: list[Entry], lineage: str) -> int:
         else:
             reigns.append(entry.version)
     if len(reigns) < 2:
-        raise ConfigurationError(
-            f"lineage {lineage} has no champion to roll back to; `winnow registry history` shows it"
-        )
+        raise ConfigurationError(f"lineage {lineage} has no champion to roll back to; `winnow registry history` shows it")
     return reigns[-2]
 
 
@@ -256,7 +252,5 @@ def _check_expected(log: list[Entry], expected: int | None, advice: str) -> None
 def _servable(store: Store, lineage: str, number: int) -> Version:
     version = version_of(store, lineage, number)
     if not store.exists(version.model):
-        raise MissingArtifactError(
-            f"version {number} of {lineage}: its model {version.model.uri} is not in {store.uri}"
-        )
+        raise MissingArtifactError(f"version {number} of {lineage}: its model {version.model.uri} is not in {store.uri}")
     return version

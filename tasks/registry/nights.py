@@ -29,7 +29,7 @@ class NightState(BaseModel):
         head: the lineage head, which the next night samples from.
         warm_rows: SFT rows of the warm start (kind ``chat``); None when there was none.
         window: accepted rows of past nights, this one included, oldest first.
-        training_prompts, evaluation_prompts: all prompts (kind ``prompts``) so far, for later nights to exclude.
+        training_prompts: those of all nights so far (kind ``prompts``); no later night evaluates on their questions.
         looks_spent: gates decided so far (from the history, which has the last word).
         champion: the champion's version after the night.
     """
@@ -43,7 +43,6 @@ class NightState(BaseModel):
     warm_rows: DatasetRef | None = None
     window: list[NightRows] = Field(default_factory=list)
     training_prompts: list[DatasetRef] = Field(default_factory=list)
-    evaluation_prompts: list[DatasetRef] = Field(default_factory=list)
     looks_spent: int = Field(default=0, ge=0)
     champion: int = Field(ge=1)
 

@@ -82,8 +82,7 @@ def _answers(summary: RunSummary) -> str:
     if not summary.answers:
         return ""
     lines = [
-        f"- **{cell(one.state)}** (round {one.round}): {cell(one.prompt)} → {cell(one.response)}"
-        for one in summary.answers
+        f"- **{cell(one.state)}** (round {one.round}): {cell(one.prompt)} → {cell(one.response)}" for one in summary.answers
     ]
     return "## Answers\n\n" + "\n".join(lines)
 

@@ -67,7 +67,7 @@ def headline(summary: RunSummary) -> str:
 def decision_in_words(gate: GateFigures | None) -> str:
     """What a gate decided and why, in two or three sentences."""
     if gate is None:
-        return "No gate was held: there was no new model to compare with the champion, which stays."
+        return "No gate was held in this run: it made no model other than the champion."
     decision, name = gate.decision, stage_name(gate.candidate)
     who = f"{name} (version {gate.candidate_version})"
     if decision.p_value is None:
@@ -101,7 +101,5 @@ def stage_table(summary: RunSummary) -> Table:
         star = " ★" if stage.digest and stage.digest == summary.champion.digest else ""
         interval = f"{100 * stage.low:.1f} – {percent(stage.high)}"
         bar = Bar(1.0, 0.0, stage.accuracy, width=20, color="blue")
-        table.add_row(
-            escape(stage_name(stage.name)) + star, bar, percent(stage.accuracy), interval, number(stage.items)
-        )
+        table.add_row(escape(stage_name(stage.name)) + star, bar, percent(stage.accuracy), interval, number(stage.items))
     return table

@@ -6,14 +6,14 @@ holds is copied into every stage.
 
 import gc
 
-import datasets  # noqa: F401
+import datasets
 import great_expectations  # noqa: F401
 import peft  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import reasoning_gym  # noqa: F401
 import torch  # noqa: F401
-import transformers  # noqa: F401
-import transformers.models.auto.modeling_auto  # noqa: F401
+import transformers
+import transformers.models.auto.modeling_auto
 import trl.trainer.sft_trainer  # noqa: F401
 
 # Bars of every library would overwrite each other in the terminal; stages report their own progress.

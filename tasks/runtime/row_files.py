@@ -14,9 +14,7 @@ from tasks.runtime.errors import ConfigurationError, DiskFullError, is_disk_full
 from tasks.runtime.rows import write_rows
 
 
-def write_row_file(
-    path: Path, kind: str, rows: Iterable[Mapping[str, Any]], check: Callable[[], None] = lambda: None
-) -> int:
+def write_row_file(path: Path, kind: str, rows: Iterable[Mapping[str, Any]], check: Callable[[], None] = lambda: None) -> int:
     """Write rows of a kind to `path` (``.jsonl`` or ``.parquet``) and return their number.
 
     Args:

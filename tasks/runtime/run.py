@@ -85,9 +85,7 @@ def current_run() -> Run:
     """The run in progress. Raises `ConfigurationError` outside of one."""
     run = _RUN.get()
     if run is None:
-        raise ConfigurationError(
-            "no run in progress: call tasks inside a Winnow flow, or their plain functions directly"
-        )
+        raise ConfigurationError("no run in progress: call tasks inside a Winnow flow, or their plain functions directly")
     return run
 
 

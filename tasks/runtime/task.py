@@ -57,8 +57,8 @@ class ContentKey(CachePolicy):
         return canonical_digest(key_parts(task_ctx.task, inputs))
 
 
-def key_parts(task: WinnowTask, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Everything a cache key is made of, in canonical form. Raises `FingerprintError`."""
+def key_parts(task: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Everything a `WinnowTask`'s cache key is made of, in canonical form. Raises `FingerprintError`."""
     return {
         "task": task.name,
         "version": task.version,
@@ -113,7 +113,7 @@ class WinnowTask(Task[..., Any]):
 
     def _plan(self, run: Run, label: str, inputs: dict[str, Any]) -> Any:
         if waiting := sorted(_pending(inputs)):
-            return self._would_run(run, label, None, "waits for " + ", ".join(dict.fromkeys(waiting)))
+            return self._would_run(run, label, None, "waits for " + ", ".join(waiting[:2]) + (" …" if waiting[2:] else ""))
         parts = key_parts(self, inputs)
         key = canonical_digest(parts)
         if self.cache_policy is NO_CACHE:
@@ -195,7 +195,8 @@ def in_stage(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any)
 
 class _Relay:
     def __init__(self, stage: str) -> None:
-        self.stage, self.logger, self.artifact, self.logged = stage, get_run_logger(), None, 0.0
+        self.stage, self.logger, self.logged = stage, get_run_logger(), 0.0
+        self.artifact: Any = None
 
     def __call__(self, event: Event) -> None:
         if not isinstance(event, Progress):
@@ -205,7 +206,7 @@ class _Relay:
         if self.artifact is None:
             self.artifact = create_progress_artifact(share, description=f"{self.stage} ({event.unit})")
         else:
-            update_progress_artifact(self.artifact, progress=share)  # type: ignore[arg-type]
+            update_progress_artifact(self.artifact, progress=share)
         if event.done == event.total or time.monotonic() - self.logged > 5:
             self.logged = time.monotonic()
             self.logger.info("%s: %s", self.stage, event)

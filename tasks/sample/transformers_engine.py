@@ -50,9 +50,7 @@ class Answer:
     finish_reason: str
 
 
-def draw(
-    model_folder: Path, prompts: Iterable[Row], settings: SamplingSettings, *, seed: int, dtype: str
-) -> Iterator[Answer]:
+def draw(model_folder: Path, prompts: Iterable[Row], settings: SamplingSettings, *, seed: int, dtype: str) -> Iterator[Answer]:
     """Draw `settings.k` answers for each prompt row; yields them batch by batch, every draw of a prompt together.
 
     Args:
@@ -81,9 +79,7 @@ def draw(
                 )
 
 
-def _batch(
-    model: Any, tokenizer: Any, chunk: list[Row], settings: SamplingSettings, seed: int, stop: int
-) -> list[Draw]:
+def _batch(model: Any, tokenizer: Any, chunk: list[Row], settings: SamplingSettings, seed: int, stop: int) -> list[Draw]:
     import torch
 
     draws = [Draw(row["id"], number) for row in chunk for number in range(settings.k)]

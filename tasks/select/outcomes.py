@@ -35,16 +35,15 @@ class Selection:
         self.settings, self.rule = settings, load_plugin("selectors", settings.rule)
         self.states: dict[str, str] = _unique(((row["sample_id"], row["state"]) for row in verdicts), "verdicts for sample")
         self.prompts: dict[str, Row] = _unique(((row["id"], row) for row in prompts), "prompts called")
-        self.counts: Counter[str] = Counter(rows=0, drawn=0, accepted=0, distinct=0, solved_prompts=0)
+        self.counts: Counter[str] = Counter(rows=0, drawn=0, accepted=0, distinct=0, solved_prompts=0, quarantined=0)
 
     def outcomes(self, samples: Iterable[Row]) -> Iterator[tuple[Row, str]]:
         """Each sample once, with the reason it is dropped for ("" for kept): first those that no rule could keep, as they
         come, then the rule's decisions by prompt id and draw. Memory holds the accepted answers of a round.
 
         Raises:
-            ContractError: a sample without verdict or prompt, two of one id, a verdict without its sample, or a rule
-            that
-                does not account for every answer it was given or keeps more than the cap.
+            ContractError: a sample without verdict or prompt, two of one id, or a rule that does not account for every
+                answer it was given, keeps none of them, or keeps more than the cap.
         """
         eligible: dict[str, list[Row]] = {}
         seen: set[str] = set()
@@ -57,9 +56,7 @@ class Selection:
                 yield self._noted(sample, reason)
             else:
                 eligible.setdefault(sample["prompt_id"], []).append(sample)
-        if len(seen) != len(self.states):
-            stray = next(sample for sample in self.states if sample not in seen)
-            raise ContractError(f"verdict for {stray!r}, which is not among the samples; pass all samples they belong to")
+        self.counts["quarantined"] = len(self.states) - len(seen)
         for prompt_id in sorted(eligible):
             for sample, reason in self._decide(eligible[prompt_id]):
                 yield self._noted(sample, reason)
@@ -117,7 +114,8 @@ def select_folders(
 
     Returns:
         Counts: ``rows`` (kept), ``drawn``, ``accepted``, ``distinct`` (different accepted, whole answers),
-        ``solved_prompts``, and ``dropped_…`` for each reason; rows and dropped make up drawn.
+        ``solved_prompts``, and ``dropped_…`` for each reason; rows and dropped make up drawn. ``quarantined``: verdicts
+        whose samples are not among these, because validation put them aside.
     """
     chain = itertools.chain.from_iterable
     selection = Selection(chain(map(read_rows, verdicts)), read_rows(prompts), settings)

@@ -14,7 +14,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 IGNORED = -100
 
 
-class LabelTokenTrainer(SFTTrainer):
+class LabelTokenTrainer(SFTTrainer):  # type: ignore[misc]  # trl has no types
     """Loss = Σ cross-entropy over the label tokens ÷ their number in the whole optimizer step."""
 
     def compute_loss(

@@ -71,24 +71,32 @@ def train_sft(
 
 
 def _trainer(
-    model: Any,
-    tokenizer: Any,
-    rows: list[dict[str, Any]],
-    settings: TrainingSettings,
-    seed: int,
-    dtype: str,
-    scratch: Path,
+    model: Any, tokenizer: Any, rows: list[dict[str, Any]], settings: TrainingSettings, seed: int, dtype: str, scratch: Path
 ) -> Any:
-    import torch
     from datasets import Dataset
     from transformers import PrinterCallback
-    from trl.trainer.sft_config import SFTConfig
 
     from tasks.train.label_loss import LabelTokenTrainer
 
+    trainer = LabelTokenTrainer(
+        model=model,
+        args=_arguments(settings, len(rows), seed, dtype, scratch),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=load_plugin("methods", settings.method)(settings),
+        callbacks=[_watcher()],
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to --json
+    return trainer
+
+
+def _arguments(settings: TrainingSettings, rows: int, seed: int, dtype: str, scratch: Path) -> Any:
+    import torch
+    from trl.trainer.sft_config import SFTConfig
+
     micro = math.gcd(settings.batch_rows, settings.micro_batch_rows)
-    steps = math.ceil(settings.epochs * math.ceil(len(rows) / settings.batch_rows))
-    arguments = SFTConfig(
+    steps = math.ceil(settings.epochs * math.ceil(rows / settings.batch_rows))
+    return SFTConfig(
         output_dir=str(scratch),
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=settings.batch_rows // micro,
@@ -112,22 +120,12 @@ def _trainer(
         max_length=None,
         dataloader_pin_memory=False,
     )
-    trainer = LabelTokenTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        peft_config=load_plugin("methods", settings.method)(settings),
-        callbacks=[_watcher()],
-    )
-    trainer.remove_callback(PrinterCallback)  # it prints to standard output, which belongs to --json
-    return trainer
 
 
 def _watcher() -> Any:
     from transformers import TrainerCallback
 
-    class Watcher(TrainerCallback):
+    class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         """Progress, and a stop at the first loss that is not a number."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 
-_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_TAG, _TAG_END = re.compile("<answer>", re.IGNORECASE), re.compile("</answer>", re.IGNORECASE)
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _PHRASE = re.compile(r"\banswer\b[^.\n]{0,120}?(?:\bis\b|:|=)\s*", re.IGNORECASE)
 # Where the sentence that states the answer ends: its point, its line, or where the reasons begin.
 _SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)|;|\b(?:because|since)\b", re.IGNORECASE)
+_LONGEST_SENTENCE = 1_000
 _BOXED = ("\\boxed{", "\\fbox{")
 
 
@@ -25,7 +26,12 @@ def after_thinking(text: str) -> str:
 
 def tagged_answers(text: str) -> list[str]:
     """The stripped contents of the ``<answer>`` tags, in order."""
-    return [found.strip() for found in _TAG.findall(text)]
+    found, place = [], 0
+    # One regular expression for both ends would search to the end of the text again for each tag that is left open.
+    while (start := _TAG.search(text, place)) and (end := _TAG_END.search(text, start.end())):
+        found.append(text[start.end() : end.start()].strip())
+        place = end.end()
+    return found
 
 
 def marked_answers(text: str) -> list[str] | None:
@@ -38,8 +44,9 @@ def marked_answers(text: str) -> list[str] | None:
 
 
 def _phrase(text: str, start: int) -> str:
-    end = _SENTENCE_END.search(text, start)
-    return text[start : end.start() if end else len(text)]
+    sentence = text[start : start + _LONGEST_SENTENCE]
+    end = _SENTENCE_END.search(sentence)
+    return sentence[: end.start()] if end else sentence
 
 
 def _boxed(text: str) -> list[str]:

@@ -33,7 +33,7 @@ _NUMBER = re.compile(
 _FRACTION = re.compile(r"(?:([0-9])\s*)?\\[dt]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
 _SEPARATORS = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!)(?=[0-9]{3})")
 # Between two numbers: nothing but these words and signs, and the two are alternatives or a list.
-_LIST = re.compile(r"(?:[\s,;|&*_$]|\b(?:or|and|to)\b)*", re.IGNORECASE)
+_LIST = re.compile(r"(?:[\s,;|&*_$(\[\]{]|\b(?:or|and|to)\b)*", re.IGNORECASE)
 _OPERATOR = re.compile(r"[\s$()*_]*[-+*/×÷^·][\s$(*]*|:")
 _EQUALS = re.compile(r"[\s$*_]*=[\s$*_]*")
 _POWER = re.compile(r"\^\s*[({]*$")

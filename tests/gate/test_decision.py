@@ -17,9 +17,7 @@ small = st.integers(0, 25)
 
 
 @given(small, small, small, small, st.integers(1, 50))
-def test_promotes_exactly_when_p_is_below_the_looks_share(
-    wins: int, losses: int, both: int, neither: int, look: int
-) -> None:
+def test_promotes_exactly_when_p_is_below_the_looks_share(wins: int, losses: int, both: int, neither: int, look: int) -> None:
     ours, theirs = sides(wins, losses, both, neither + 1)
     decision = better(ours, theirs, 0.05, look)
     assert decision.decision == ("promote" if mcnemar(wins, losses) < spent_alpha(0.05, look) else "refuse")

@@ -39,9 +39,7 @@ def test_bootstrap_goes_on_where_it_was_killed_after_registering(local: Store) -
 
 def test_a_promotion_moves_the_alias_and_a_refusal_does_not(store: Store) -> None:
     begin(store)
-    refused = ledger.record_decision(
-        store, LINEAGE, new_version(store, "bad"), 1, decision("refuse", 1), "items", "run-1"
-    )
+    refused = ledger.record_decision(store, LINEAGE, new_version(store, "bad"), 1, decision("refuse", 1), "items", "run-1")
     assert (refused.event, refused.version, refused.previous, refused.champion) == ("refuse", 2, 1, 1)
     assert served(store) == 1
     good = new_version(store, "good")

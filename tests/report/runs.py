@@ -34,13 +34,14 @@ def stage(name: str, right: int, digest: str) -> StageScore:
 
 def gate(candidate: str, versions: tuple[int, int], wins: int, losses: int, look: int) -> GateFigures:
     decision = better(*sides(wins, losses, ITEMS - wins - losses), alpha=0.05, look=look)
-    return GateFigures(
-        candidate=candidate, candidate_version=versions[0], champion_version=versions[1], decision=decision
-    )
+    return GateFigures(candidate=candidate, candidate_version=versions[0], champion_version=versions[1], decision=decision)
 
 
 def training(of: str, rows: int, steps: int) -> TrainingFigures:
-    loss = [(step, round(0.2 + 8 / rows + 2.2 * math.exp(-step / 7) + 0.05 * math.sin(step * rows), 5)) for step in range(1, steps + 1)]
+    loss = [
+        (step, round(0.2 + 8 / rows + 2.2 * math.exp(-step / 7) + 0.05 * math.sin(step * rows), 5))
+        for step in range(1, steps + 1)
+    ]
     return TrainingFigures(of=of, rows=rows, steps=steps, tokens=rows * 88, label_tokens=rows * 22, loss=loss)
 
 
@@ -83,14 +84,32 @@ def promoted() -> RunSummary:
         champion=Champion(version=3, digest=SECOND),
         rounds=[
             RoundFigures(
-                number=1, prompts=128, draws=1024, accepted=431, solved=112, distinct=262, kept=240,
-                trained_rows=368, trained_tokens=8096, tokens=14_336, truncated=3,
+                number=1,
+                prompts=128,
+                draws=1024,
+                accepted=431,
+                solved=112,
+                distinct=262,
+                kept=240,
+                trained_rows=368,
+                trained_tokens=8096,
+                tokens=14_336,
+                truncated=3,
             ),
             RoundFigures(
-                number=2, prompts=128, draws=1024, accepted=577, solved=119, distinct=241, kept=229,
-                trained_rows=597, trained_tokens=13_134, tokens=13_210, truncated=0,
+                number=2,
+                prompts=128,
+                draws=1024,
+                accepted=577,
+                solved=119,
+                distinct=241,
+                kept=229,
+                trained_rows=597,
+                trained_tokens=13_134,
+                tokens=13_210,
+                truncated=0,
             ),
-        ],  # fmt: skip
+        ],
         trainings=[training("warm start", 128, 16), training("round 1", 368, 46), training("round 2", 597, 75)],
         validations=[
             ValidationFigures(of="evaluation prompts", suite="prompts", read=400, accepted=400, rejected=0),
@@ -106,19 +125,29 @@ def promoted() -> RunSummary:
         ],
         answers=[
             AnswerExample(
-                round=1, prompt="Calculate 12 + 7.", reference="19", response="12 + 7 = 19\nThe answer is 19.",
+                round=1,
+                prompt="Calculate 12 + 7.",
+                reference="19",
+                response="12 + 7 = 19\nThe answer is 19.",
                 state="accepted",
             ),
             AnswerExample(
-                round=1, prompt="What is 81 - 4 | 2 - 1?", reference="77", state="rejected",
+                round=1,
+                prompt="What is 81 - 4 | 2 - 1?",
+                reference="77",
+                state="rejected",
                 response=f"{SCRIPT}![x](https://example.org/x.png) <img src='https://example.org/y.png'>",
                 reason="78 is not 77",
             ),
             AnswerExample(
-                round=2, prompt=f"{SCRIPT} | a\n| b |", reference="1", response="`|` \\| I can't say. " * 60,
-                state="answer_unparsable", reason="no readable number in the answer",
+                round=2,
+                prompt=f"{SCRIPT} | a\n| b |",
+                reference="1",
+                response="`|` \\| I can't say. " * 60,
+                state="answer_unparsable",
+                reason="no readable number in the answer",
             ),
-        ],  # fmt: skip
+        ],
         costs=costs(journal(), {"sample round 1": 14_336, "train round 1": 8096}),
         tokens=Tokens(generated=51_208, trained=24_046),
         tasks=TaskCounts(run=9, cached=2, failed=0),

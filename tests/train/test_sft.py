@@ -86,7 +86,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_leaves_no_model(tiny_model: 
     model.model.layers[0].mlp.up_proj.weight.data[0, 0] = torch.nan
     (tmp_path / "broken").mkdir()
     save_model(model, tokenizer, tmp_path / "broken")
-    with pytest.raises(WinnowError, match="loss is nan at step 1: lower training.learning_rate"):
+    with pytest.raises(WinnowError, match=r"loss is nan at step 1: lower training\.learning_rate"):
         trained(tmp_path / "broken", labels, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.safetensors"))
 

@@ -178,7 +178,7 @@ def test_few_samples_may_agree(tmp_path: Path) -> None:
     assert inspect(tmp_path, "samples", one_prompt, facts=Facts())[1]["success"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bad=st.lists(st.booleans(), min_size=1, max_size=40), share=st.floats(0, 1))
 def test_success_is_the_share_rule(tmp_path: Path, bad: list[bool], share: float) -> None:
     rows = [chat(str(i), **({"oops": 1} if wrong else {})) for i, wrong in enumerate(bad)]

@@ -24,7 +24,16 @@ def reference(family: str, **entry: Any) -> str:
 
 @pytest.mark.parametrize(
     "response",
-    ["84", "The final answer is 84.", "40 + 44 = 84", "<answer>84</answer>", "84.0", "#### 84", "**84**", "<think>8?</think> 84"],
+    [
+        "84",
+        "The final answer is 84.",
+        "40 + 44 = 84",
+        "<answer>84</answer>",
+        "84.0",
+        "#### 84",
+        "**84**",
+        "<think>8?</think> 84",
+    ],
 )
 def test_a_right_sum_is_accepted(response: str) -> None:
     assert reasoning_gym(response, SUM).state == "accepted"

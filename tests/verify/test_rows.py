@@ -112,7 +112,7 @@ def test_one_verdict_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> 
     verify(verifier="number", response="18 or [19]", reference="19", json=True)
     told = json.loads(capsys.readouterr().out)
     assert list(told) == ["sample_id", "verifier", "verifier_version", "state", "score", "reason"]
-    assert (told["sample_id"], told["verifier"], told["state"]) == ("cli", "number", "rejected" if "[" else "")
+    assert (told["sample_id"], told["verifier"], told["state"]) == ("cli", "number", "rejected")
     verify(verifier="exact", response="[b]", reference="[b]")
     assert "accepted" in capsys.readouterr().out
 

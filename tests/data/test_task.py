@@ -1,0 +1,154 @@
+"""From drawn questions to training rows through the real tasks of three rooms, in a flow: cached by content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect import flow
+from prefect.testing.utilities import prefect_test_harness
+
+from tasks.data.draw import prompt_file
+from tasks.data.files import file_sha256
+from tasks.data.settings import DataSettings
+from tasks.data.task import check_disjoint, draw_prompts, draw_warm_rows, mix_training_rows
+from tasks.runtime.errors import ContractError, DataError, OverlapError
+from tasks.runtime.references import DatasetRef
+from tasks.runtime.rows import read_rows, write_rows
+from tasks.runtime.run import Run, running
+from tasks.runtime.store import Store
+from tasks.runtime.task import results_in
+from tasks.select.settings import SelectionSettings
+from tasks.select.task import select_answers
+from tasks.verify.settings import VerifySettings
+from tasks.verify.task import verify_samples
+from tasks.verify.verdict import verifier_versions
+
+SETTINGS = DataSettings(train_prompts=20, warm_rows=10, evaluation_items=30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def in_flow(store: Store, steps: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """What the steps return inside a run, and each task's outcome."""
+    run = Run("test/data", store)
+
+    @flow(name="data-test", persist_result=False)
+    def body() -> Any:
+        with running(run), results_in(run):
+            return steps()
+
+    return body(), [entry["outcome"] for entry in run.entries]
+
+
+def publish(store: Store, kind: str, rows: list[dict[str, Any]]) -> DatasetRef:
+    with store.draft() as draft:
+        count = write_rows(draft, kind, rows)
+        ref = store.publish(draft, kind, counts={"rows": count})
+    assert isinstance(ref, DatasetRef)
+    return ref
+
+
+def answers(store: Store, prompts: DatasetRef) -> DatasetRef:
+    """Two draws a prompt: the right answer in words, and a wrong one."""
+    rows = []
+    for row in read_rows(store.open(prompts)):
+        right = json.loads(row["reference"])["entry"]["answer"]
+        for draw, text in enumerate((f"The final answer is {right}.", f"{right}1")):
+            known = {"sample_id": f"{row['id']}/1/{draw}", "prompt_id": row["id"], "draw": draw, "round": 1, "text": text}
+            about = {"policy": "p" * 64, "seed": draw, "temperature": 1.0, "token_count": 8, "logprob": -1.0}
+            rows.append(known | about | {"finish_reason": "stop"})
+    return publish(store, "samples", rows)
+
+
+def night(store: Store, selection: SelectionSettings) -> dict[str, DatasetRef]:
+    evaluation = draw_prompts(SETTINGS, "evaluation", 1, 0, 7, [])
+    warm = draw_warm_rows(SETTINGS, 1, 7, [evaluation])
+    train = draw_prompts(SETTINGS, "train", 1, 1, 7, [evaluation, warm])
+    report = check_disjoint(evaluation, [warm, train])
+    assert report.counts == {"evaluation": 30, "compared": 30}
+    samples = answers(store, train)
+    versions = verifier_versions(train.metadata["verifiers"])
+    verdicts = verify_samples(samples, train, VerifySettings(), versions, shard=0, of="round 1")
+    chosen = select_answers([samples], [verdicts], train, selection, 1)
+    mixed = mix_training_rows([warm, chosen, warm], of="round 1")
+    return {"train": train, "samples": samples, "verdicts": verdicts, "chosen": chosen, "mixed": mixed}
+
+
+def test_a_night_of_data_and_the_same_again_from_the_cache(store: Store) -> None:
+    made, outcomes = in_flow(store, lambda: night(store, SelectionSettings()))
+    assert outcomes == ["run"] * 7
+    assert made["train"].metadata == {"verifiers": ["reasoning_gym"]}
+    assert made["verdicts"].counts == {
+        "rows": 40,
+        "accepted": 20,
+        "rejected": 20,
+        "answer_unparsable": 0,
+        "reference_unparsable": 0,
+        "timed_out": 0,
+        "error": 0,
+    }
+    assert (made["chosen"].rows, made["chosen"].counts["dropped_rejected"]) == (20, 20)
+    assert (store.open(made["chosen"]) / "dropped.jsonl").exists()
+    assert made["mixed"].counts == {"rows": 30, "duplicates": 10}
+
+    again, outcomes = in_flow(store, lambda: night(store, SelectionSettings()))
+    assert (again, outcomes) == (made, ["cached"] * 7)
+    _, outcomes = in_flow(store, lambda: night(store, SelectionSettings(cap=1)))
+    assert outcomes == ["cached"] * 5 + ["run", "cached"]  # another cap keeps the same rows here
+
+
+def test_another_verifier_version_verifies_again_and_must_be_the_installed_one(store: Store) -> None:
+    def stale() -> None:
+        train = draw_prompts(SETTINGS, "train", 1, 1, 7, [])
+        verify_samples(answers(store, train), train, VerifySettings(), {"reasoning_gym": "0"}, shard=0, of="round 1")
+
+    with pytest.raises(ContractError, match="pass their versions"):
+        in_flow(store, stale)
+
+
+def test_files_enter_the_key_by_content_and_not_by_path(store: Store, tmp_path: Path) -> None:
+    row = {"id": "a", "messages": [{"role": "user", "content": "3 + 5"}], "reference": "8", "verifier": "number"}
+    for name in ("one.jsonl", "two.jsonl"):
+        (tmp_path / name).write_text(json.dumps(row | {"family": "sums"}) + "\n")
+
+    def draw(name: str, sha256: str | None = None) -> DatasetRef:
+        settings = DataSettings(train_file=str(tmp_path / name))
+        digest = file_sha256(prompt_file(settings, "train")) if sha256 is None else sha256
+        made: DatasetRef = draw_prompts(settings, "train", 1, 1, 0, [], digest)
+        return made
+
+    one, outcomes = in_flow(store, lambda: draw("one.jsonl"))
+    assert (one.rows, one.metadata, outcomes) == (1, {"verifiers": ["number"]}, ["run"])
+    assert in_flow(store, lambda: draw("two.jsonl")) == (one, ["cached"])
+    (tmp_path / "two.jsonl").write_text(json.dumps(row | {"family": "sums", "reference": "9"}) + "\n")
+    two, outcomes = in_flow(store, lambda: draw("two.jsonl"))
+    assert (two.digest != one.digest, outcomes) == (True, ["run"])
+    with pytest.raises(DataError, match="is not the file the run began with"):
+        in_flow(store, lambda: draw("two.jsonl", "0" * 64))
+
+
+def test_overlapping_rows_stop_the_run(store: Store) -> None:
+    turns = [{"role": "user", "content": "3 + 5"}]
+    prompt = {"id": "a", "messages": turns, "reference": "8", "verifier": "number", "family": "sums"}
+    chat = {"id": "b", "messages": [*turns, {"role": "assistant", "content": "8"}], "source": "file"}
+    with pytest.raises(OverlapError, match=r"b \(asks what a asks\)"):
+        in_flow(store, lambda: check_disjoint(publish(store, "prompts", [prompt]), [publish(store, "chat", [chat])]))
+
+
+def test_two_conversations_of_one_id_are_not_mixed(store: Store) -> None:
+    chats = [{"id": "a", "messages": [{"role": "user", "content": text}], "source": "file"} for text in ("1", "2")]
+    with pytest.raises(ContractError, match="two different conversations are called 'a'"):
+        in_flow(store, lambda: mix_training_rows([publish(store, "chat", [row]) for row in chats], of="test"))
