@@ -62,7 +62,8 @@ class Run:
                     file.write(json.dumps(entry, sort_keys=True) + "\n")
 
     def count(self, outcome: str) -> int:
-        return sum(entry["outcome"] == outcome for entry in self.entries)
+        """How many tasks ended so. Side effects are left out: they have no result to read, and run each time."""
+        return sum(entry["outcome"] == outcome and not entry.get("side_effect") for entry in self.entries)
 
 
 @contextmanager
