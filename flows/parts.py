@@ -113,7 +113,7 @@ def gate(night: Night, stage: str) -> None:
     if not isinstance(candidate, Pending) and candidate.digest == champion.digest:
         return
     champion_scores = evaluate(night, "champion", champion)
-    decision = decide(night.scores[stage], champion_scores, night.settings.gate, look)
+    decision = decide(night.scores[stage], champion_scores, night.settings.gate, look, of=stage.replace("_", " "))
     entry = promote_or_refuse(
         night.settings.lineage,
         candidate,

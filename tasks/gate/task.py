@@ -16,12 +16,13 @@ from tasks.runtime.task import winnow_task
 DECISION = "decision.json"
 
 
-@winnow_task(version="1", label="gate {look}")
-def decide(candidate_scores: DatasetRef, champion_scores: DatasetRef, settings: GateSettings, look: int) -> ReportRef:
+@winnow_task(version="1", label="gate {of}", unkeyed=("of",))
+def decide(candidate_scores: DatasetRef, champion_scores: DatasetRef, settings: GateSettings, look: int, of: str) -> ReportRef:
     """The serving gate on two sets of score rows: a report (``decision.json``) whose metadata is the `GateDecision`.
 
     Args:
         look: number of gates decided before in this lineage (`tasks.registry.ledger.looks_spent`), plus one.
+        of: which candidate, for people.
 
     Raises:
         ContractError: rows that do not pair.

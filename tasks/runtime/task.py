@@ -112,20 +112,20 @@ class WinnowTask(Task[..., Any]):
         return super().__call__(*args, return_state=True, **kwargs)
 
     def _plan(self, run: Run, label: str, inputs: dict[str, Any]) -> Any:
+        if self.cache_policy is NO_CACHE:
+            return self._listed(run, label, None, "side effect", "a side effect: runs each time, safe to repeat")
         if waiting := sorted(_pending(inputs)):
-            return self._would_run(run, label, None, "waits for " + ", ".join(waiting[:2]) + (" …" if waiting[2:] else ""))
+            why = "waits for " + ", ".join(waiting[:2]) + (" …" if waiting[2:] else "")
+            return self._listed(run, label, None, "run", why)
         parts = key_parts(self, inputs)
         key = canonical_digest(parts)
-        if self.cache_policy is NO_CACHE:
-            return self._would_run(run, label, key, "side effect: runs each time, safe to repeat")
         if (found := cached_result(run.store, key)) is not None:
-            run.record({"label": label, "key": key, "outcome": "cached", "why": ""})
+            self._listed(run, label, key, "cached", "")
             return found
         before = last_journal(run.name).get(label)
-        return self._would_run(run, label, key, _difference(before["parts"], parts) if before else "not run before")
+        return self._listed(run, label, key, "run", _difference(before["parts"], parts) if before else "not run before")
 
-    def _would_run(self, run: Run, label: str, key: str | None, why: str) -> Pending:
-        outcome = "side effect" if why.startswith("side effect") else "run"
+    def _listed(self, run: Run, label: str, key: str | None, outcome: str, why: str) -> Pending:
         run.record({"label": label, "key": key, "outcome": outcome, "why": why})
         return Pending(label)
 

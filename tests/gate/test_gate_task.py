@@ -34,8 +34,8 @@ def publish(store: Store, rows: Rows) -> DatasetRef:
 def test_the_report_carries_the_decision(store: Store) -> None:
     ours, theirs = (publish(store, rows) for rows in sides(40, 10, 50))
     with running(Run("test/gate", store)):
-        report = decide.fn(ours, theirs, GateSettings(), 2)
-        again = decide.fn(ours, theirs, GateSettings(), 2)
+        report = decide.fn(ours, theirs, GateSettings(), 2, of="candidate")
+        again = decide.fn(ours, theirs, GateSettings(), 2, of="candidate")
     decision = GateDecision.model_validate(report.metadata)
     assert (decision.decision, decision.look, decision.items) == ("promote", 2, 100)
     assert json.loads((store.open(report) / "decision.json").read_text()) == report.metadata
@@ -57,5 +57,5 @@ def test_unpaired_scores_publish_nothing(store: Store) -> None:
     ours, theirs = sides(3, 0)
     refs = publish(store, ours), publish(store, theirs[1:])
     with running(Run("test/gate", store)), pytest.raises(ContractError, match="i0"):
-        decide.fn(*refs, GateSettings(), 1)
+        decide.fn(*refs, GateSettings(), 1, of="candidate")
     assert store.names("objects/report") == []

@@ -32,7 +32,7 @@ def test_a_night_twice(store: Store) -> None:
     for _ in range(2):
         with running(Run("nightly-rsf/demo", store)) as run:
             first = bootstrap_registry.fn(LINEAGE, base, {"source": "embedded"})
-            gate = decide.fn(ours, theirs, GateSettings(), 1)
+            gate = decide.fn(ours, theirs, GateSettings(), 1, of="candidate")
             entry = promote_or_refuse.fn(LINEAGE, candidate, gate, items, 1, {"prompts": items.digest}, of="candidate")
             state = NightState(night=1, lineage=LINEAGE, base=base, head=candidate, champion=entry["version"])
             printed.append((entry, write_night_state.fn(state)))
