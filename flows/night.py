@@ -15,6 +15,7 @@ from tasks.registry.records import Entry, Version
 from tasks.registry.task import bootstrap_registry, write_night_state
 from tasks.runtime.hardware import compute_dtype
 from tasks.runtime.models import locate, source_digest
+from tasks.runtime.plugins import load_plugin
 from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import Pending
@@ -85,7 +86,8 @@ class Night:
 
 
 def begin(settings: NightSettings) -> Night:
-    """Which night it is, what the last one left, and the base model."""
+    """Which night it is, what the last one left, and the base model. Every plug-in's name resolves, or nothing starts."""
+    _check_plugins(settings)
     store = current_run().store
     last = last_night(store, settings.lineage)
     number = settings.night or (last.night + 1 if last else 1)
@@ -188,6 +190,19 @@ def leave_state(night: Night) -> None:
         champion=champion.version,
     )
     write_night_state(state)
+
+
+def _check_plugins(settings: NightSettings) -> None:
+    """Raise `UnknownPluginError` for the first name that does not resolve."""
+    for group, name in (
+        ("sources", settings.data.source),
+        ("engines", settings.sampling.engine),
+        ("engines", settings.evaluation.engine),
+        ("selectors", settings.selection.rule),
+        ("methods", settings.warm_start.method),
+        ("methods", settings.training.method),
+    ):
+        load_plugin(group, name)
 
 
 def _window(night: Night) -> list[DatasetRef]:

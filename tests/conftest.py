@@ -53,3 +53,30 @@ def embedded_model() -> Path:
     from tasks.runtime.models import embedded_model_folder
 
     return embedded_model_folder()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, embedded_model: Path) -> Path:
+    """A random Llama of two layers with the embedded model's tokenizer: trains in seconds, through the same lines."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    from tasks.runtime.models import save_model
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(embedded_model)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    folder = tmp_path_factory.mktemp("tiny")
+    save_model(LlamaForCausalLM(config), tokenizer, folder)
+    return folder

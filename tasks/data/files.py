@@ -21,8 +21,8 @@ from tasks.data.procedural import Draw
 from tasks.data.questions import question_keys
 from tasks.data.settings import DataSettings
 from tasks.runtime import files
-from tasks.runtime.errors import ConfigurationError, DataError
-from tasks.runtime.plugins import load_plugin
+from tasks.runtime.errors import ConfigurationError, DataError, UnknownPluginError
+from tasks.runtime.plugins import plugin_names
 from tasks.runtime.rows import JSON_FIELDS, SCHEMAS, Row, read_rows
 
 _NEEDED = {
@@ -112,8 +112,17 @@ def _prompt_pool(path: str) -> Iterator[Row]:
             raise DataError(f"{path}: prompt {row['id']!r} has no reference; give its right answer, or remove it")
         if not question_keys(row["messages"]):
             raise DataError(f"{path}: prompt {row['id']!r} has no user turn; a prompt ends with one")
-        load_plugin("verifiers", row["verifier"])
+        _refuse_unregistered(row["verifier"], path, row["id"])
         yield {"family": Path(path).stem, **row}
+
+
+def _refuse_unregistered(verifier: str, path: str, row_id: str) -> None:
+    """Data may name registered verifiers only: ``module:function`` would let a file choose what code is imported."""
+    if verifier not in plugin_names("verifiers"):
+        raise UnknownPluginError(
+            f"{path}: prompt {row_id!r} names the verifier {verifier!r}, which is not registered; "
+            f"known: {', '.join(plugin_names('verifiers'))}; register yours under the entry-point group winnow.verifiers"
+        )
 
 
 def _unique(path: str, rows: Iterable[Row]) -> Iterator[Row]:

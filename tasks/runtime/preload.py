@@ -5,6 +5,7 @@ holds is copied into every stage.
 """
 
 import gc
+import warnings
 
 import datasets
 import great_expectations  # noqa: F401
@@ -19,6 +20,10 @@ import trl.trainer.sft_trainer  # noqa: F401
 # Bars of every library would overwrite each other in the terminal; stages report their own progress.
 transformers.utils.logging.disable_progress_bar()
 datasets.disable_progress_bars()
+
+# Deprecations inside the libraries' own calls: nothing that who reads a run's log could change.
+warnings.simplefilter("ignore", FutureWarning)
+warnings.simplefilter("ignore", DeprecationWarning)
 
 # Keep the collector from touching, and so copying, the pages shared with the stages.
 gc.collect()

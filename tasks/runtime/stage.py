@@ -228,7 +228,8 @@ def _child(connection: Connection, function: Callable[..., Any], args: tuple[Any
     threading.Thread(target=line.watch, name="winnow-watch", daemon=True).start()
     root = logging.getLogger()
     root.handlers = [_LineHandler(line)]
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)  # libraries tell their inner life at INFO
+    logging.getLogger("winnow").setLevel(logging.INFO)
     started = time.monotonic()
     try:
         with listening(line.send_event):

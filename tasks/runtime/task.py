@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -253,6 +252,3 @@ def _flat(data: Any, path: str = "") -> dict[str, str]:
     if isinstance(data, list) and any(isinstance(item, dict) for item in data):
         return {k: v for index, item in enumerate(data) for k, v in _flat(item, f"{path}[{index}]").items()}
     return {path: json.dumps(data)}
-
-
-logging.getLogger("winnow").setLevel(logging.INFO)

@@ -16,7 +16,7 @@ PROFILE: dict[str, Any] = {
     "lineage": "short",
     "night": 1,
     "seed": 7,
-    "rounds": 2,
+    "rounds": 1,
     "data": {"train_prompts": 24, "warm_rows": 48, "evaluation_items": 48},
     "warm_start": {"epochs": 2},
     "sampling": {"k": 4, "max_tokens": 8, "shard_prompts": 12},

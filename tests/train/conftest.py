@@ -1,4 +1,4 @@
-"""A tiny Llama with the embedded model's tokenizer: trains in seconds, and goes through every line the real one does."""
+"""Label rows for the tests of this room."""
 
 from __future__ import annotations
 
@@ -6,34 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from tasks.runtime.models import save_model
 from tasks.runtime.rows import write_rows
 
 IGNORED = -100
-
-
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory, embedded_model: Path) -> Path:
-    torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(embedded_model)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.3,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    folder = tmp_path_factory.mktemp("tiny")
-    save_model(LlamaForCausalLM(config), tokenizer, folder)
-    return folder
 
 
 def label_rows(count: int = 12) -> list[dict[str, Any]]:

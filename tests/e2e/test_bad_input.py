@@ -1,0 +1,158 @@
+"""Bad input through the command line: a clear error that says what to change, the right exit code, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect.testing.utilities import prefect_test_harness
+
+from flows import cli
+from tasks.runtime.store import Store
+from tests.runtime.test_store_crashes import may_mount
+
+ROOT = Path(__file__).parents[2]
+PROMPT = {"id": "p1", "messages": [{"role": "user", "content": "2 + 2 ="}], "reference": "4", "verifier": "number"}
+Winnow = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def night(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Winnow:
+    """Run the nightly flow in this process with a few changes; returns the exit code and what was said."""
+    data = {"train_prompts": 4, "warm_rows": 4, "evaluation_items": 4}
+    profile = tmp_path / "profile.yaml"
+    settings = {"lineage": "bad", "night": 1, "rounds": 1, "model": str(tiny_model), "store": str(tmp_path / "store")}
+    profile.write_text(yaml.safe_dump({**settings, "data": data}))
+
+    def run(*changes: str) -> tuple[int, str]:
+        sets = [part for change in changes for part in ("--set", change)]
+        monkeypatch.setattr(sys, "argv", ["winnow", "run", "nightly-rsf", "--profile", str(profile), *sets])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), " ".join((said.out + said.err).split())
+
+    return run
+
+
+def written(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "holds no rows"),
+        ([{**PROMPT, "reference": ""}], "prompt 'p1' has no reference; give its right answer"),
+        ([{name: value for name, value in PROMPT.items() if name != "reference"}], "reference"),
+        ([PROMPT, PROMPT], "p1"),
+        ([{**PROMPT, "verifier": "numbr"}], "known: exact, number, reasoning_gym"),
+        ([{**PROMPT, "verifier": "os:system"}], "which is not registered"),
+    ],
+    ids=["empty pool", "empty reference", "no reference", "duplicate ids", "unknown verifier", "code in data"],
+)
+def test_a_bad_pool_is_refused(night: Winnow, tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
+    pool = written(tmp_path / "pool.jsonl", *rows)
+    code, text = night(f"data.evaluation_file={pool}")
+    assert code == 2
+    assert said in text
+    assert "pool.jsonl" in text
+
+
+def test_an_unreadable_file_is_refused(night: Winnow, tmp_path: Path) -> None:
+    code, text = night(f"data.train_file={tmp_path / 'missing.jsonl'}")
+    assert code == 2
+    assert "missing.jsonl" in text
+
+
+def test_a_broken_line_is_named(night: Winnow, tmp_path: Path) -> None:
+    pool = written(tmp_path / "pool.jsonl", PROMPT)
+    pool.write_text(pool.read_text() + '{"id": \n')
+    code, text = night(f"data.evaluation_file={pool}")
+    assert code == 2
+    assert "pool.jsonl:2" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sampling.k=0", "sampling.k"),
+        ("sampling.kk=3", "sampling.k"),
+        ("model=nowhere", "no model at 'nowhere'"),
+        ("selection.rule=no_such_rule", "distinct_correct"),
+        ("sampling.engine=no_such_engine", "transformers"),
+    ],
+)
+def test_a_bad_setting_is_refused(night: Winnow, change: str, said: str) -> None:
+    code, text = night(change)
+    assert code == 2
+    assert said in text
+
+
+def test_an_unwritable_store_is_refused(night: Winnow, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    code, text = night(f"store={tmp_path / 'file' / 'store'}")
+    assert code == 2
+    assert "cannot be" in text
+    assert "correct its rights" in text
+
+
+def test_a_corrupt_artifact_is_named_and_made_anew_once_removed(night: Winnow, tmp_path: Path) -> None:
+    """A random model answers nothing right: the night ends without training, which is an outcome (exit code 2)."""
+    code, text = night()
+    assert code == 2
+    assert "No gate was held" in text or "Refused" in text
+    model = min((tmp_path / "store" / "objects" / "model").glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
+    with model.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"\xff\xff\xff\xff")
+    code, text = night("seed=1")
+    assert code == 2
+    assert "model.safetensors differs from its digest" in text
+    assert "remove" in text
+    store = Store(str(tmp_path / "store"))
+    digest = model.parent.name
+    for name in os.listdir(model.parent):
+        (model.parent / name).unlink()
+    assert store.names(f"objects/model/{digest}") == []
+    code, text = night("seed=1")
+    assert "differs" not in text
+
+
+def test_a_full_disk_is_exit_code_1(tmp_path: Path, embedded_model: Path) -> None:
+    """The embedded model does not fit on the store's disk (or, where nothing may be mounted, past the file-size limit)."""
+    store = tmp_path / "store"
+    store.mkdir()
+    profile = ROOT / "deployments" / "profiles" / "ad-hoc.yaml"
+    command = [sys.executable, "-m", "flows", "run", "nightly-rsf", "--profile", str(profile), "--set", f"store={store}"]
+    mount = f"mount -t tmpfs -o size=64m tmpfs {shlex.quote(str(store))}"
+    limited = (
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", f"{mount} && exec {shlex.join(command)}"]
+        if may_mount()
+        else ["sh", "-c", f"ulimit -f 131072; exec {shlex.join(command)}"]
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "models").symlink_to(embedded_model.parent)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "WINNOW_"))}
+    done = subprocess.run(
+        limited, cwd=ROOT, env={**kept, "WINNOW_HOME": str(home)}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 1, done.stderr[-3000:]
+    assert "disk full" in done.stderr.splitlines()[-1] or "disk full" in done.stderr[-2000:]
+    assert "Traceback" not in done.stderr.rsplit("✗", 1)[-1]
