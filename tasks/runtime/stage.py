@@ -62,13 +62,6 @@ class LogLine:
 Event = Progress | LogLine
 
 
-def start_server() -> None:
-    """Start the stage server now, without waiting for its imports; the first stage waits for what is left."""
-    from multiprocessing import forkserver
-
-    forkserver.ensure_running()
-
-
 def run_stage(
     name: str,
     function: Callable[..., Any],
