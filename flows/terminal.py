@@ -30,7 +30,7 @@ def emit(data: dict[str, Any], as_json: bool, table: Table | str | None = None) 
 
 def refuse(message: str) -> None:
     """Print an error for a person on standard error."""
-    err.print("[bold red]✗[/bold red]", escape(message), highlight=False)
+    err.print("[bold red]✗[/bold red]", escape(message), highlight=False, soft_wrap=True)  # paths stay whole
 
 
 @contextmanager

@@ -30,12 +30,20 @@ def server() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One store for all: what every night begins with is made once."""
+    return tmp_path_factory.mktemp("bad-input") / "store"
+
+
 @pytest.fixture
-def night(tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Winnow:
+def night(
+    tmp_path: Path, store: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Winnow:
     """Run the nightly flow in this process with a few changes; returns the exit code and what was said."""
     data = {"train_prompts": 4, "warm_rows": 4, "evaluation_items": 4}
     profile = tmp_path / "profile.yaml"
-    settings = {"lineage": "bad", "night": 1, "rounds": 1, "model": str(tiny_model), "store": str(tmp_path / "store")}
+    settings = {"lineage": "bad", "night": 1, "rounds": 1, "model": str(tiny_model), "store": str(store)}
     profile.write_text(yaml.safe_dump({**settings, "data": data}))
 
     def run(*changes: str) -> tuple[int, str]:
@@ -114,14 +122,15 @@ def test_an_unwritable_store_is_refused(night: Winnow, tmp_path: Path) -> None:
 
 def test_a_corrupt_artifact_is_named_and_made_anew_once_removed(night: Winnow, tmp_path: Path) -> None:
     """A random model answers nothing right: the night ends without training, which is an outcome (exit code 2)."""
-    code, text = night()
+    place = f"store={tmp_path / 'store'}"
+    code, text = night(place)
     assert code == 2
     assert "No gate was held" in text or "Refused" in text
     model = min((tmp_path / "store" / "objects" / "model").glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
     with model.open("r+b") as file:
         file.seek(5000)
         file.write(b"\xff\xff\xff\xff")
-    code, text = night("seed=1")
+    code, text = night(place, "seed=1")
     assert code == 2
     assert "model.safetensors differs from its digest" in text
     assert "remove" in text
@@ -130,7 +139,7 @@ def test_a_corrupt_artifact_is_named_and_made_anew_once_removed(night: Winnow, t
     for name in os.listdir(model.parent):
         (model.parent / name).unlink()
     assert store.names(f"objects/model/{digest}") == []
-    code, text = night("seed=1")
+    code, text = night(place, "seed=1")
     assert "differs" not in text
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.night import Home
 
-KILLS = 3
+KILLS = 2
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,10 @@ def test_stages_run_side_by_side() -> None:
 
 def start_flow(folder: Path, function: str = "sleep_and_tell", *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.runtime.stage_functions", function, str(folder), *arguments]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    # A shell starts what it puts into the background with Ctrl-C ignored, and that is inherited.
+    return subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
 
 
 def told(folder: Path, *names: str) -> dict[str, int]:
