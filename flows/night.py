@@ -46,6 +46,7 @@ class Night:
 
     Attributes:
         before: what the night before left; None on the first.
+        champion_before: whom the night found served (the base model, in a new lineage); None only in a plan.
         head: the model that the next round samples from.
         items, warm_rows, prompts: evaluation items, warm-start rows, and each round's prompts.
         verifiers: name → version of every verifier that the prompts use.
@@ -92,9 +93,10 @@ def begin(settings: NightSettings) -> Night:
     last = last_night(store, settings.lineage)
     number = settings.night or (last.night + 1 if last else 1)
     before = load_night(store, settings.lineage, number - 1) if number > 1 else None
-    champion, dtype, path = ledger.champion(store, settings.lineage), compute_dtype(), locate(settings.model)
+    dtype, path = compute_dtype(), locate(settings.model)
     base = import_base_model(str(path), settings.model, source_digest(path), dtype)
     bootstrap_registry(settings.lineage, base, {"source": settings.model})
+    champion = ledger.champion(store, settings.lineage)
     return Night(settings, number, before, champion, dtype, base, before.head if before else base)
 
 

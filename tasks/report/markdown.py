@@ -93,5 +93,5 @@ def _costs(summary: RunSummary) -> str:
         f"## Cost\n\n{words.duration(seconds.wall)} of wall time, {words.duration(seconds.compute)} of compute in stages; "
         f"{words.number(summary.tokens.generated)} tokens generated, {words.number(summary.tokens.trained)} label tokens "
         f"trained; {tasks.run} tasks run, {tasks.cached} read from the cache, {tasks.failed} failed; "
-        f"largest stage {words.size(summary.peak_bytes)}."
+        f"most memory, all processes together: {words.size(summary.peak_bytes)}."
     )

@@ -179,6 +179,7 @@ class RunSummary(_Figures):
         gates: every look of the serving gate in this run, in order; the last is the run's.
         lineage_gate: whether the next night goes on from this night's model; None when it was not asked.
         champion_before, champion: before and after the run.
+        peak_bytes: the most memory that the run's processes held together, shared pages counted once.
         report: path of the HTML page; filled in by the task that writes it.
         record: digests of what the model was made from (plain JSON).
         parameters: what the run was told (plain JSON).
