@@ -34,7 +34,7 @@ def test_a_hub_id_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch)
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ConfigurationError, match="'nobody/nothing' could not be had from the hub"):
+    with pytest.raises(ConfigurationError, match="'nobody/nothing@main' could not be had from the hub"):
         locate("nobody/nothing@main")
 
 
