@@ -38,7 +38,9 @@ def run(
     _use_running_server()
     parameters = _parameters(flow, profile, set)
     from flows.nightly import nightly_rsf
+    from tasks.runtime.stage import start_server
 
+    start_server()
     result: dict[str, Any] = nightly_rsf(**parameters)
     if json:
         emit(result, True)

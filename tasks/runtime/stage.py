@@ -62,6 +62,13 @@ class LogLine:
 Event = Progress | LogLine
 
 
+def start_server() -> None:
+    """Start the stage server, without waiting for its imports: they go on beside the start of Prefect's server."""
+    from multiprocessing import forkserver
+
+    forkserver.ensure_running()
+
+
 def run_stage(
     name: str,
     function: Callable[..., Any],
