@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from flows.commands import bench, doctor, gate, registry, render, run, sample, select, serve, validate, verify
+from flows.commands import bench, doctor, gate, mix, registry, render, run, sample, select, serve, validate, verify
 from flows.terminal import refuse
 from tasks.runtime.errors import DiskFullError, WinnowError, is_disk_full
 from tasks.runtime.home import configure_environment
@@ -28,6 +28,7 @@ for command in (
     run.run,
     run.plan,
     validate.validate,
+    mix.mix,
     render.render,
     sample.sample,
     verify.verify,

@@ -48,6 +48,7 @@ class Night:
         before: what the night before left; None on the first.
         champion_before: whom the night found served (the base model, in a new lineage); None only in a plan.
         head: the model that the next round samples from.
+        pools: role → the sound rows of its own source.
         items, warm_rows, prompts: evaluation items, warm-start rows, and each round's prompts.
         verifiers: name → version of every verifier that the prompts use.
         models, scores: by stage name (``base``, ``head``, ``warm_start``, ``round_1`` …, ``champion``).
@@ -63,6 +64,7 @@ class Night:
     dtype: str
     base: ModelRef
     head: ModelRef
+    pools: dict[str, DatasetRef] = field(default_factory=dict)
     items: DatasetRef | None = None
     warm_rows: DatasetRef | None = None
     prompts: list[DatasetRef] = field(default_factory=list)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tasks.chat.task import render_labels
-from tasks.data.files import file_sha256
+from tasks.data.draw import role_source
 from tasks.data.procedural import Role
-from tasks.data.task import draw_prompts, draw_warm_rows, mix_training_rows
+from tasks.data.sources.digest import pinned
+from tasks.data.task import draw_prompts, draw_warm_rows, load_rows, mix_training_rows
 from tasks.evaluate.task import score_items
 from tasks.gate.task import decide
 from tasks.registry import ledger
@@ -32,11 +33,23 @@ if TYPE_CHECKING:
     from flows.night import Night
 
 
+def pool(night: Night, role: Role) -> DatasetRef | None:
+    """The sound rows of the role's own source, loaded once a night; None when the role has none."""
+    address = role_source(night.settings.data, role)
+    if not address:
+        return None
+    if role not in night.pools:
+        source, of = pinned(address), f"{role} file"
+        kind = "chat" if role == "warm" else "prompts"
+        made = load_rows(source.address, source.digest, kind, night.settings.validation, of, night.base)
+        night.pools[role] = night.validated[of] = made
+    return night.pools[role]
+
+
 def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> DatasetRef:
     """Fresh prompts that passed their suite; the verifiers they name are noted with their versions."""
     settings = night.settings
-    file = settings.data.evaluation_file if role == "evaluation" else settings.data.train_file
-    prompts = draw_prompts(settings.data, role, night.number, round, settings.seed, exclude, file_sha256(file))
+    prompts = draw_prompts(settings.data, role, night.number, round, settings.seed, exclude, pool(night, role))
     if not isinstance(prompts, Pending):
         night.verifiers |= verifier_versions(prompts.metadata["verifiers"])
     return validated(night, prompts, "evaluation items" if role == "evaluation" else f"prompts of round {round}")
@@ -45,8 +58,7 @@ def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> Dat
 def draw_warm(night: Night, exclude: list[DatasetRef]) -> DatasetRef:
     """Warm-start rows that passed their suite."""
     settings = night.settings
-    file = file_sha256(settings.data.warm_file)
-    rows = draw_warm_rows(settings.data, night.number, settings.seed, exclude, file)
+    rows = draw_warm_rows(settings.data, night.number, settings.seed, exclude, pool(night, "warm"))
     return validated(night, rows, "warm-start rows")
 
 
@@ -60,8 +72,11 @@ def validated(night: Night, rows: DatasetRef | list[DatasetRef], of: str, **fact
 def train_on(night: Night, of: str, rows: list[DatasetRef], settings: TrainingSettings) -> tuple[ModelRef, DatasetRef]:
     """A model trained from the base on chat rows, and the label rows it saw."""
     rendering = night.settings.rendering
-    labels = render_labels([mix_training_rows(rows, of=of)], night.base, rendering, of)
-    labels = validated(night, labels, f"labels of {of}", mask=rendering.mask)
+    mixed = mix_training_rows(rows, of=of)
+    labels = render_labels([mixed], night.base, rendering, of)
+    # Where a prompt weighs as much as an answer, all tokens are trained, whatever the mask says.
+    mask = "full" if rendering.prompt_loss_weight == 1 else rendering.mask
+    labels = validated(night, labels, f"labels of {of}", mask=mask, chat=[mixed])
     seed = derive_seed(night.settings.seed, "train", night.number, of)
     return train(night.base, labels, settings, seed, night.dtype, of), labels
 

@@ -17,7 +17,8 @@ TEXT = (ROOT / "README.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    return [text for named, text in fenced if named == language]
 
 
 def test_the_profile_fits_the_flow() -> None:
@@ -69,3 +70,15 @@ def test_commands_and_targets_exist() -> None:
     assert set(re.findall(r"\.venv/bin/winnow ([a-z]+)", TEXT)) <= known
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z]+)", TEXT, re.MULTILINE)) <= targets
+
+
+def test_the_picture_of_the_masks_is_what_the_command_draws(tmp_path: Path) -> None:
+    from flows.masks import mask_table, save_picture
+    from tasks.chat.settings import RenderSettings
+    from tasks.chat.tokenizer import load_tokenizer
+
+    turns = ["What is 2 + 3?", "It is 5.", "And twice that?", "Twice 5 is 10."]
+    messages = [{"role": ("user", "assistant")[index % 2], "content": text} for index, text in enumerate(turns)]
+    row = {"id": "a", "messages": messages, "source": "readme"}
+    save_picture(mask_table(load_tokenizer("embedded"), [row], RenderSettings()), tmp_path / "masks.svg")
+    assert (tmp_path / "masks.svg").read_text() == (ROOT / "tasks/chat/masks.svg").read_text()

@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 def sample(
     model: Model,
-    prompts: Annotated[Path, typer.Option(help="Prompt rows: .jsonl, .parquet or an artifact's folder.")],
+    prompts: Annotated[str, typer.Option(help="Prompt rows in any known format: file, folder, pattern, s3:// or hf:.")],
     out: Out,
     k: Annotated[int, typer.Option(help="Answers per prompt.")] = 8,
     seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
@@ -52,7 +52,7 @@ def sample(
 
 def evaluate(
     model: Model,
-    suite: Annotated[Path, typer.Option(help="Prompt rows with references: .jsonl, .parquet or an artifact's folder.")],
+    suite: Annotated[str, typer.Option(help="Prompt rows in any known format: file, folder, pattern, s3:// or hf:.")],
     out: Out,
     max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
     batch_rows: Annotated[int, typer.Option(help="Items answered side by side.")] = 128,
@@ -79,29 +79,21 @@ def evaluate(
 
 
 def _settings(**values: Any) -> Any:
-    from pydantic import ValidationError
-
-    from tasks.runtime.errors import ConfigurationError
+    from flows.options import from_options
     from tasks.sample.settings import SamplingSettings
 
-    try:
-        return SamplingSettings(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + str(first["loc"][0]).replace("_", "-")
-        raise ConfigurationError(f"{name} {first['input']}: {first['msg']}") from error
+    return from_options(SamplingSettings, **values)
 
 
-def _prompts(path: Path) -> list[dict[str, Any]]:
-    """The file's prompt rows, all of which must pass their checks."""
+def _prompts(address: str) -> list[dict[str, Any]]:
+    """The source's prompt rows, all of which must pass their checks."""
+    from tasks.data.load import load_kind
     from tasks.runtime.errors import DataError
     from tasks.validate.check import check_rows
-    from tasks.validate.files import read_file
 
-    _, rows = read_file(path, "prompts")
-    accepted, rejects = check_rows("prompts", rows)
+    accepted, rejects = check_rows("prompts", load_kind(address, "prompts").rows)
     if rejects:
-        raise DataError(f"{path}: {len(rejects)} rows are no usable prompts; `winnow validate {path}` says which and why")
+        raise DataError(f"{address}: {len(rejects)} rows are no usable prompts; `winnow validate {address}` says which and why")
     return list(accepted)
 
 

@@ -1,4 +1,4 @@
-"""`winnow validate`: row checks and the suites over a file of rows.
+"""`winnow validate`: row checks and the suites over rows from any source.
 
 Run: ``winnow validate rows.jsonl --rejects rejects.jsonl --docs docs``
 """
@@ -8,43 +8,59 @@ from __future__ import annotations
 import json as jsonlib
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from tasks.validate.facts import Facts
+    from tasks.validate.settings import ValidationSettings
+
 
 def validate(
-    path: Annotated[Path, typer.Argument(help="JSONL or Parquet of chat, prompt, label or sample rows.")],
+    path: Annotated[str, typer.Argument(help="What to check: a file, folder or pattern, local or s3://, or hf:org/name.")],
     format: Annotated[
         str | None,
-        typer.Option("--format", help="chat, prompts, labels or samples; told from the fields when left out."),
+        typer.Option("--format", help="Its format (alpaca, chat, labels …); told from the first records when left out."),
     ] = None,
     tokenizer: Annotated[
         str | None,
         typer.Option("--tokenizer", help="Model folder, GGUF, hub id or 'embedded': its control tokens count."),
     ] = None,
     mask: Annotated[str, typer.Option("--mask", help="The mask labels were made with: assistant, last or full.")] = "assistant",
+    chat: Annotated[
+        str | None, typer.Option("--chat", help="The chat rows that label rows were made from, to compare what is trained.")
+    ] = None,
     rejects: Annotated[Path | None, typer.Option("--rejects", help="Write the rejected rows here (JSONL).")] = None,
     docs: Annotated[Path | None, typer.Option("--docs", help="Write Great Expectations' Data Docs into this folder.")] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", help="A profile whose `validation` says what is refused, and what expected.")
+    ] = None,
     max_rejected: Annotated[
-        float, typer.Option("--max-rejected", min=0.0, max=1.0, help="Refuse when more than this share is rejected.")
-    ] = 0.05,
+        float | None,
+        typer.Option("--max-rejected", min=0.0, max=1.0, help="Refuse when more than this share is rejected (0.05)."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check a file of rows: what is wrong with which row, and whether the file may be used. Exit code 2: it may not."""
-    from flows.terminal import emit
-    from tasks.validate.files import read_file
+    """Check rows: what is wrong with which, and whether they may be used. Exit code 2: they may not."""
+    from flows.terminal import emit, progress_bar
+    from tasks.data.load import load
+    from tasks.runtime.progress import report_progress, tracked
     from tasks.validate.report import DOCS, REJECTS, Inspection, refuse_bad
-    from tasks.validate.settings import ValidationSettings
 
+    settings = _settings(profile, max_rejected)
     facts = _facts(tokenizer, mask)
-    kind, rows = read_file(path, format)
-    with tempfile.TemporaryDirectory(prefix="winnow-validate-") as scratch:
-        inspection = Inspection(kind, facts, Path(scratch))
-        for _ in inspection.accepted(rows):
+    with tempfile.TemporaryDirectory(prefix="winnow-validate-") as scratch, progress_bar("validating"):
+        if chat is not None:
+            facts = replace(facts, chat=_chat_rows(chat, facts, Path(scratch, "chat")))
+        loaded = load(path, format)
+        inspection = Inspection(loaded.kind, facts, Path(scratch), settings)
+        for _ in inspection.accepted(tracked(loaded.rows, 0, "rows")):
             pass
-        summary = inspection.finish(ValidationSettings(max_rejected_share=max_rejected))
+        report_progress(inspection.read, inspection.read, "rows")
+        summary = {"format": loaded.format, **inspection.finish()}
         table = _table(summary, Path(scratch, REJECTS))
         _keep(Path(scratch, REJECTS), rejects)
         _keep(Path(scratch, DOCS), docs)
@@ -52,20 +68,53 @@ def validate(
     refuse_bad(summary, str(rejects) if rejects else "add --rejects FILE to have them written")
 
 
-def _facts(tokenizer: str | None, mask: str) -> Any:
+def _settings(profile: Path | None, max_rejected: float | None) -> ValidationSettings:
+    from pydantic import ValidationError
+
+    from flows.parameters import load_profile
+    from tasks.runtime.errors import ConfigurationError
+    from tasks.validate.settings import ValidationSettings, known
+
+    given = load_profile(profile).get("validation") or {} if profile else {}
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{profile}: validation is a {type(given).__name__}, not a group of settings")
+    for name in given:
+        known("validation setting", str(name), ValidationSettings.model_fields)
+    changed = {} if max_rejected is None else {"max_rejected_share": max_rejected}
+    try:
+        return ValidationSettings.model_validate(given | changed)
+    except ValidationError as error:
+        places = (f"validation.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise ConfigurationError(f"{profile}: {'; '.join(places)}") from error
+
+
+def _facts(tokenizer: str | None, mask: str) -> Facts:
     from typing import get_args
 
     from tasks.chat.settings import Mask
-    from tasks.runtime.errors import ConfigurationError
     from tasks.validate.facts import Facts, tokenizer_facts
+    from tasks.validate.settings import known
 
-    if mask not in get_args(Mask):
-        raise ConfigurationError(f"mask {mask!r} is unknown; known: {', '.join(get_args(Mask))}")
+    known("mask", mask, get_args(Mask))
     if tokenizer is None:
         return Facts(mask=mask)
     from tasks.chat.tokenizer import load_tokenizer
 
     return tokenizer_facts(load_tokenizer(tokenizer), mask)
+
+
+def _chat_rows(address: str, facts: Facts, folder: Path) -> Any:
+    """An index of chat rows, which are copied into Parquet shards for it."""
+    from tasks.data.load import sound_rows
+    from tasks.runtime.errors import ConfigurationError
+    from tasks.runtime.rows import write_rows
+    from tasks.validate.chat_index import ChatIndex
+
+    if facts.tokenizer is None:
+        raise ConfigurationError("--chat compares label rows with what a template writes; add --tokenizer")
+    folder.mkdir()
+    write_rows(folder, "chat", sound_rows(address, "chat"))
+    return ChatIndex([folder])
 
 
 def _keep(made: Path, wanted: Path | None) -> None:
@@ -84,30 +133,37 @@ def _keep(made: Path, wanted: Path | None) -> None:
 
 
 def _table(summary: dict[str, Any], rejects: Path) -> Any:
-    """Codes with their counts and the first row of each."""
+    """Codes with their counts and the first rows of each, and the profile's own expectations."""
     from rich.table import Table
     from rich.text import Text
 
     from tasks.validate.codes import CODES
+    from tasks.validate.report import by_count
 
     title = f"{summary['suite']}: {summary['accepted']} of {summary['read']} rows accepted"
-    table = Table("code", "rows", "what it means", "first example", title=title)
+    table = Table("code", "severity", "rows", "what it means", "first examples", title=title)
     first = _first_rows(rejects)
-    for code, count in sorted(summary["codes"].items(), key=lambda item: (-item[1], item[0])):
-        table.add_row(code, str(count), CODES[code][0], Text(first.get(code, summary["examples"][code])))
-    if not summary["codes"]:
-        table.add_row("none", "0", "every row passed", "")
+    for code, count in by_count(summary["codes"]):
+        examples = first.get(code) or summary["examples"][code]
+        table.add_row(code, summary["severities"][code], str(count), CODES[code][0], Text("\n".join(examples)))
+    for own in summary["expectations"]:
+        met = "met" if own["success"] else "not met"
+        table.add_row(own["expectation"], own["severity"], met, own["column"], Text(own["observed"]))
+    if not table.row_count:
+        table.add_row("none", "", "0", "every row passed", "")
     return table
 
 
-def _first_rows(rejects: Path) -> dict[str, str]:
-    """Code → the first rejected row that has it, as one short line."""
-    found: dict[str, str] = {}
+def _first_rows(rejects: Path) -> dict[str, list[str]]:
+    """Code → the first rejected rows that have it, as one short line each."""
+    from tasks.validate.report import EXAMPLES
+
+    found: dict[str, list[str]] = {}
     with rejects.open(encoding="ascii") as file:
         for line in file:
             reject = jsonlib.loads(line)
             for code in reject["codes"]:
-                if code not in found:
-                    shown = reject.get("detail") or jsonlib.dumps(reject["row"])
-                    found[code] = f"{reject['id']}  {shown[:120]}{'…' if len(shown) > 120 else ''}"
+                if len(shown := found.setdefault(code, [])) < EXAMPLES:
+                    about = reject.get("detail") or jsonlib.dumps(reject["row"])
+                    shown.append(f"{reject['id']}  {about[:120]}{'…' if len(about) > 120 else ''}")
     return found

@@ -13,8 +13,8 @@ from flows.terminal import emit, progress_bar
 
 
 def verify(
-    samples: Annotated[Path | None, typer.Option(help="Sample rows: .jsonl, .parquet or an artifact's folder.")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="The prompt rows they answer.")] = None,
+    samples: Annotated[str | None, typer.Option(help="Sample rows: a file, folder, pattern or s3://.")] = None,
+    prompts: Annotated[str | None, typer.Option(help="The prompt rows they answer, in any known format.")] = None,
     out: Annotated[Path | None, typer.Option(help="Verdict rows to write: .jsonl or .parquet.")] = None,
     verifier: Annotated[str, typer.Option(help="For one verdict: a registered name or 'package.module:function'.")] = "",
     response: Annotated[str | None, typer.Option(help="For one verdict: the answer.")] = None,
@@ -49,9 +49,9 @@ def _single(verifier: str, response: str, reference: str, time_limit: float) -> 
     return next(verify_rows([sample], {"cli": prompt}, time_limit))
 
 
-def _files(samples: Path, prompts: Path, out: Path, time_limit: float) -> dict[str, int]:
-    """Verify a file into another; returns ``rows`` and one count a state."""
-    from tasks.data.files import read_file
+def _files(samples: str, prompts: str, out: Path, time_limit: float) -> dict[str, int]:
+    """Verify samples into a file; returns ``rows`` and one count a state."""
+    from tasks.data.load import sound_rows
     from tasks.runtime.row_files import write_row_file
     from tasks.runtime.rows import STATES
     from tasks.verify.rows import prompts_by_id, verify_rows
@@ -63,7 +63,7 @@ def _files(samples: Path, prompts: Path, out: Path, time_limit: float) -> dict[s
             states[verdict["state"]] += 1
             yield verdict
 
-    by_id = prompts_by_id(read_file(prompts, "prompts"))
+    by_id = prompts_by_id(sound_rows(prompts, "prompts"))
     with progress_bar("verifying"):
-        rows = write_row_file(out, "verdicts", counted(verify_rows(read_file(samples, "samples"), by_id, time_limit)))
+        rows = write_row_file(out, "verdicts", counted(verify_rows(sound_rows(samples, "samples"), by_id, time_limit)))
     return {"rows": rows, **{state: states[state] for state in STATES}}

@@ -1,176 +1,167 @@
-"""Where the trained tokens of a rendered conversation lie.
+"""Conversations → texts, and the characters in them that are trained.
 
-Two ways to find an assistant turn: the template's own ``{% generation %}`` blocks, or the difference between the
-rendered conversation and its rendered prefixes. Either way it is proven for each turn that what a server would send
-before it (the messages so far and the generation prompt) is a prefix of the row, as text and as tokens. Thinking
-templates, which rewrite earlier turns, break that property; such a row is refused, for training on it would teach
-answers to prompts never sent.
+What a model must write is what stands between the prompt a server sends (the messages so far and the generation prompt) and the
+end of the turn, with the closing token: also an empty thought that the template puts there. For each trained turn it is proven
+that the text begins with that prompt. Thinking templates rewrite earlier turns, so that no single text begins with all prompts;
+such a conversation becomes several texts, one a trained turn, each what the template writes when that turn is the last.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.chat.render import EndOfTurn, Message, render_text
-
-# Python takes four control characters for white space; they are text here.
-_SPACE = re.compile("[^\\S\x1c-\x1f]+")
-
-
-class RowRefusedError(Exception):
-    """A row that cannot be rendered rightly: a stable reason code and a sentence for people."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
+from tasks.chat.conversation import Conversation, RowRefusedError
+from tasks.chat.render import EndOfTurn, Renderer, TemplateRefusedError, Tools, end_of_call, end_of_earlier_turn, end_of_turn
+from tasks.chat.settings import Mask
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """A conversation as text and tokens: `ids` [T], `offsets` [T] of (start, stop) in characters of `text`.
+class Span:
+    """A trained turn in a text: characters `start` … `stop`, the last of them those of its closing token `end`."""
 
-    `blocks` are the token ranges of the template's generation blocks; None when it has none.
-    """
-
-    messages: Sequence[Message]
-    text: str
-    ids: list[int]
-    offsets: list[tuple[int, int]]
-    blocks: list[tuple[int, int]] | None = None
-
-    def token_at(self, char: int) -> int:
-        """The first token that starts at or after `char`; refuses when another token reaches across it."""
-        token = bisect_left(self.offsets, char, key=lambda offset: offset[0])
-        if token and self.offsets[token - 1][1] > char:
-            raise RowRefusedError("prefix_tokens", f"a token reaches across the end of the prompt, at character {char}")
-        return token
-
-
-@dataclass
-class SpanFinder:
-    """Finds trained token ranges with one tokenizer.
-
-    Attributes:
-        end: the token that closes an assistant turn.
-        splitters: ids of the special tokens at which this tokenizer always cuts a text, so that what stands before
-            one cannot change the tokens after it.
-    """
-
-    tokenizer: Any
+    turn: int
+    start: int
+    stop: int
     end: EndOfTurn
-    splitters: frozenset[int]
-    _tails: dict[str, list[int]] = field(default_factory=dict)
 
-    def trained(self, row: Rendered, mask: str) -> list[tuple[int, int]]:
-        """The token ranges [start, stop) that get labels, in order. Raises `RowRefusedError`."""
-        if mask == "full":
-            return self._all_but_untrained(row)
-        turns = [index for index, message in enumerate(row.messages) if message["role"] == "assistant"]
-        blocks = self._blocks_by_turn(row, turns)
-        if mask == "last":
-            turns = turns[-1:]
-        wanted = [index for index in turns if row.messages[index].get("train") is not False]
-        return [self._by_block(row, i, blocks[i]) if blocks else self._by_prefix(row, i) for i in wanted]
 
-    def _by_prefix(self, row: Rendered, index: int) -> tuple[int, int]:
-        char, start = self._after_prompt(row, index)
-        is_last = index == len(row.messages) - 1
-        turn = row.text if is_last else render_text(self.tokenizer, row.messages[: index + 1])
-        close = turn.rfind(self.end.text)
-        if close < char:
-            raise RowRefusedError(
-                "end_of_turn_missing", f"message {index}: the template does not close it with {self.end.text}"
-            )
-        stop_char = close + len(self.end.text)
-        if not row.text.startswith(turn[:stop_char]):
-            raise RowRefusedError("prefix_text", f"message {index} reads differently once other messages follow it")
-        return self._closed(row, index, start, row.token_at(stop_char))
+@dataclass(frozen=True)
+class Script:
+    """One text to tokenise: a whole conversation, its trained turns, and the characters that must have no label at all."""
 
-    def _by_block(self, row: Rendered, index: int, block: tuple[int, int]) -> tuple[int, int]:
-        start, stop = block
-        if self._after_prompt(row, index)[1] > start:
-            raise RowRefusedError("prefix_tokens", f"message {index}: its generation block starts inside the prompt")
-        # Some templates leave the closing token just outside of the block, some take the newline after it in.
-        limit = min(stop + 1, len(row.ids))
-        ends = [token for token in range(start, limit) if row.ids[token] == self.end.id]
-        return self._closed(row, index, start, ends[-1] + 1 if ends else stop)
+    chat: Conversation
+    text: str
+    spans: list[Span]
+    silent: list[tuple[int, int]] = field(default_factory=list)
 
-    def _closed(self, row: Rendered, index: int, start: int, stop: int) -> tuple[int, int]:
-        """The range itself, once it is sure that it ends with the closing token and holds no other."""
-        found = row.ids[start:stop].count(self.end.id)
-        if found == 0 or row.ids[stop - 1] != self.end.id:
-            raise RowRefusedError("end_of_turn_missing", f"message {index}: its last token is not {self.end.text}")
-        if found > 1:
-            raise RowRefusedError("control_token", f"message {index} contains {self.end.text}, which ends a turn")
-        self._refuse_lost_text(row, index, start, stop)
-        return start, stop
 
-    def _refuse_lost_text(self, row: Rendered, index: int, start: int, stop: int) -> None:
-        """A tokenizer without a token for some character leaves it out in silence; the model would learn the rest.
+class Planner:
+    """Writes the scripts of conversations with one tokenizer's template."""
 
-        White space is not compared: SentencePiece decodes a span without its first space.
+    def __init__(self, tokenizer: Any, mask: Mask, prompts_too: bool) -> None:
+        """`prompts_too`: prompts get labels as well, so that messages marked ``train: false`` must be found in them."""
+        self.renderer = Renderer(tokenizer)
+        self._end, self._end_of_call = end_of_turn(tokenizer), end_of_call(tokenizer)
+        self._earlier_end = end_of_earlier_turn(tokenizer)
+        self._full = mask == "full"
+        self._labelled = self._full or prompts_too
+
+    def scripts(self, chat: Conversation) -> list[Script]:
+        """The texts of a conversation: one, or one for each wanted turn.
+
+        Raises:
+            RowRefusedError, TemplateRefusedError.
         """
-        said = row.text[row.offsets[start - 1][1] : row.offsets[stop - 1][1]]
-        made = self.tokenizer.decode(row.ids[start:stop], clean_up_tokenization_spaces=False)
-        if said != made and _without_space(said) != _without_space(made):
-            raise RowRefusedError("text_lost", f"message {index}: the tokenizer cannot write all of its characters")
+        if not self._full and not chat.wanted:
+            raise RowRefusedError("no_label", "it has no assistant turn to train on (none, or all marked train: false)")
+        whole = self.renderer.text(chat.plain, tools=chat.tools)
+        self._refuse_lost_tools(chat, whole)
+        if self._full:
+            return [Script(chat, whole, [], self._silent(chat, whole))]
+        turns = [self._turn(chat, turn, whole) for turn in chat.wanted]
+        if all(text is whole or whole.startswith(text[: span.stop]) for text, span in turns):
+            made = [(chat, whole, [span for _, span in turns])]
+        else:
+            made = [(chat.up_to(span.turn), text, [span]) for text, span in turns]
+        for part, text, spans in made:
+            self._refuse_other_blocks(part, text, spans)
+        return [Script(part, text, spans, self._silent(part, text)) for part, text, spans in made]
 
-    def _after_prompt(self, row: Rendered, index: int) -> tuple[int, int]:
-        """Character and token at which message `index` starts to be written; proves the prefix property."""
-        if index == 0:
+    def _turn(self, chat: Conversation, turn: int, whole: str) -> tuple[str, Span]:
+        """The text that ends with an assistant turn, and where in it the assistant writes."""
+        text = whole if turn == len(chat.plain) - 1 else self.renderer.text(chat.plain[: turn + 1], tools=chat.tools)
+        start = self._prompt_stop(chat, turn, text)
+        message = chat.plain[turn]
+        end = self._end_of_call if message.get("tool_calls") else self._end
+        close = text.find(end.text, start)
+        if close < 0:
+            raise RowRefusedError("end_of_turn_missing", f"message {turn}: the template does not close it with {end.text}")
+        stop = close + len(end.text)
+        if text.find(end.text, stop) >= 0:
+            raise RowRefusedError("control_token", f"message {turn} contains {end.text}, which ends a turn")
+        return text, Span(turn, start, stop, end)
+
+    def _prompt_stop(self, chat: Conversation, turn: int, text: str) -> int:
+        """The character of `text` where an assistant turn begins, once it is sure that its prompt stands before it."""
+        if turn == 0:
             raise RowRefusedError("prompt_missing", "the conversation starts with the assistant: there is no prompt")
-        prompt = render_text(self.tokenizer, row.messages[:index], generation_prompt=True)
-        if not row.text.startswith(prompt):
-            raise RowRefusedError("prefix_text", f"the prompt of message {index} is no prefix of the conversation")
-        token = row.token_at(len(prompt))
-        # Everything up to the last splitting token is cut the same with or without what follows; the tail after it is
-        # tokenised alone and compared ("\n\n" may be one token alone and two before a word).
-        cut = next((t for t in range(token - 1, -1, -1) if row.ids[t] in self.splitters), 0)
-        tail = prompt[row.offsets[cut][0] if token else 0 :]
-        if self._tail_ids(tail) != row.ids[cut:token]:
-            raise RowRefusedError("prefix_tokens", f"the prompt of message {index} has other tokens alone than here")
-        return len(prompt), token
+        prompt = self.renderer.text(chat.plain[:turn], generation_prompt=True, tools=chat.tools)
+        if not text.startswith(prompt):
+            raise RowRefusedError("prefix_text", f"the prompt of message {turn} is no prefix of the conversation")
+        return len(prompt)
 
-    def _tail_ids(self, tail: str) -> list[int]:
-        if tail not in self._tails:
-            if len(self._tails) >= 1024:
-                self._tails.clear()
-            self._tails[tail] = self.tokenizer(tail, add_special_tokens=False)["input_ids"]
-        return self._tails[tail]
+    def _refuse_other_blocks(self, chat: Conversation, text: str, spans: Sequence[Span]) -> None:
+        """Generation blocks may take in what the prompt ends with, and white space after the turn; else they are the spans."""
+        if not self.renderer.has_blocks:
+            return
+        blocks = self.renderer.blocks(chat.plain, chat.tools)
+        turns = [index for index, message in enumerate(chat.plain) if message["role"] == "assistant"]
+        if len(blocks) != len(turns):
+            raise RowRefusedError("blocks_unpaired", f"{len(blocks)} generation blocks for {len(turns)} assistant messages")
+        by_turn = dict(zip(turns, blocks, strict=True))
+        for span in spans:
+            start, stop = by_turn[span.turn]
+            # Some templates leave the closing token just outside of the block.
+            if start > span.start or stop < span.stop - len(span.end.text) or text[span.stop : stop].strip():
+                raise RowRefusedError(
+                    "blocks_differ", f"message {span.turn}: its generation block is not what follows the prompt a server sends"
+                )
 
-    def _blocks_by_turn(self, row: Rendered, turns: list[int]) -> dict[int, tuple[int, int]]:
-        if row.blocks is None:
-            return {}
-        if len(row.blocks) != len(turns):
-            raise RowRefusedError("blocks_unpaired", f"{len(row.blocks)} generation blocks for {len(turns)} assistant messages")
-        return dict(zip(turns, row.blocks, strict=True))
+    def _silent(self, chat: Conversation, text: str) -> list[tuple[int, int]]:
+        """The characters of messages marked ``train: false``, where everything else gets a label."""
+        if not self._labelled:
+            return []
+        marked = [index for index, message in enumerate(chat.messages) if message.get("train") is False]
+        return [self._extent(chat, index, text) for index in marked]
 
-    def _all_but_untrained(self, row: Rendered) -> list[tuple[int, int]]:
-        spans, at = [], 0
-        for index, message in enumerate(row.messages):
-            if message.get("train") is not False:
-                continue
-            start = self._message_start(row, index)
-            stop = self._message_start(row, index + 1)
-            spans.append((at, start))
-            at = stop
-        return [span for span in [*spans, (at, len(row.ids))] if span[0] < span[1]]
+    def _extent(self, chat: Conversation, index: int, text: str) -> tuple[int, int]:
+        """The characters of one message: of an assistant's those it writes, of others (and with the mask ``full``) all."""
+        if self._full or chat.plain[index]["role"] != "assistant":
+            return self._start(chat, index, text), self._start(chat, index + 1, text)
+        start = self._prompt_stop(chat, index, text)
+        end = self._end if index == len(chat.plain) - 1 else self._earlier_end
+        if chat.plain[index].get("tool_calls"):
+            end = self._end_of_call
+        close = text.find(end.text, start)
+        return start, close + len(end.text) if close >= 0 else len(text)
 
-    def _message_start(self, row: Rendered, index: int) -> int:
+    def _start(self, chat: Conversation, index: int, text: str) -> int:
         if index == 0:
             return 0
-        if index == len(row.messages):
-            return len(row.ids)
-        before = render_text(self.tokenizer, row.messages[:index])
-        if not row.text.startswith(before):
+        if index == len(chat.plain):
+            return len(text)
+        before = self.renderer.text(chat.plain[:index], tools=chat.tools)
+        if not text.startswith(before):
             raise RowRefusedError("prefix_text", f"the first {index} messages read differently once others follow them")
-        return row.token_at(len(before))
+        return len(before)
+
+    def _refuse_lost_tools(self, chat: Conversation, whole: str) -> None:
+        """Templates that know no tools leave them out in silence; a model would learn to call what it was never told of."""
+        if chat.tools and not self._changes(chat.plain, None, whole):
+            raise RowRefusedError("tools_lost", "the template does not show the row's tools to the model")
+        for index, message in enumerate(chat.plain):
+            for other in _with_less(message):
+                if not self._changes([*chat.plain[:index], other, *chat.plain[index + 1 :]], chat.tools, whole):
+                    detail = f"message {index}: the template leaves out a call, its words or a result"
+                    raise RowRefusedError("tools_lost", detail)
+
+    def _changes(self, messages: Sequence[Mapping[str, Any]], tools: Tools, text: str) -> bool:
+        try:
+            return self.renderer.text(messages, tools=tools) != text
+        except TemplateRefusedError:
+            return True
 
 
-def _without_space(text: str) -> str:
-    return _SPACE.sub("", unicodedata.normalize("NFKC", text))
+def _with_less(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The message without each of its tool calls, and without the words beside them; a tool's message without its result."""
+    calls = message.get("tool_calls") or []
+    without = {name: value for name, value in message.items() if name != "tool_calls"}
+    for place in range(len(calls)):
+        others = [*calls[:place], *calls[place + 1 :]]
+        yield {**without, "tool_calls": others} if others else without
+    # Templates may well leave a thought out.
+    words = str(message.get("content") or "").split("</think>")[-1].strip()
+    if words and (calls or message["role"] == "tool"):
+        yield {**message, "content": ""}

@@ -9,7 +9,7 @@ from tasks.runtime.run import current_run
 from tasks.runtime.task import in_stage, winnow_task
 
 
-@winnow_task(version="1", label="render {of}", unkeyed=("of",))
+@winnow_task(version="2", label="render {of}", unkeyed=("of",))
 def render_labels(chat: list[DatasetRef], model: ModelRef, settings: RenderSettings, of: str) -> DatasetRef:
     """Render chat rows with the model's own template.
 
@@ -20,12 +20,12 @@ def render_labels(chat: list[DatasetRef], model: ModelRef, settings: RenderSetti
         of: what is rendered, for people; unique within the run.
 
     Returns:
-        A dataset of label rows; counts `rows`, `tokens`, `label_tokens`, `dropped`; metadata `mask` and `reasons`.
-        The file
-        ``dropped.jsonl`` beside the rows says which rows were dropped and why.
+        A dataset of label rows; counts `rows`, `tokens`, `label_tokens`, `dropped`, `shortened`, `split` (and `members` of
+        packs); metadata `mask` and `reasons`. The file ``dropped.jsonl`` beside the rows says which rows were dropped, or
+        shortened, and why.
 
     Raises:
-        DataError: not one row could be rendered; the message has the reasons.
+        DataError: not one row could be rendered (the message has the reasons), or one is too long where that is an error.
     """
     store = current_run().store
     with store.draft() as draft:

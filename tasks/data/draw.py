@@ -8,39 +8,41 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tasks.data.files import file_chat_rows, file_sha256
+from tasks.data.pools import pool_chat_rows, pool_prompts
 from tasks.data.procedural import Draw, procedural_prompts, warm_row
 from tasks.data.questions import all_questions, assert_disjoint
 from tasks.data.settings import DataSettings
-from tasks.runtime.errors import ContractError, DataError
+from tasks.runtime.errors import ContractError
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.rows import Row, read_rows, write_rows
 
 
-def prompt_file(settings: DataSettings, role: str) -> str:
-    """The file that a role's prompts come from; empty when they come from the source."""
+def role_source(settings: DataSettings, role: str) -> str:
+    """The address that a role's rows come from; empty when the settings' source makes them."""
     return {"evaluation": settings.evaluation_file, "train": settings.train_file, "warm": settings.warm_file}[role]
 
 
 def write_prompts(
-    settings: DataSettings, draw: Draw, exclude: list[Path], sha256: str, out: Path
+    settings: DataSettings, draw: Draw, exclude: list[Path], pool: Path | None, out: Path
 ) -> tuple[dict[str, int], list[str]]:
     """Draw the prompt rows of a role (evaluation or train) into `out`.
 
     Args:
         exclude: folders of rows whose questions must not be asked again.
-        sha256: of the role's file, as its cache key has it; empty without a file.
+        pool: a folder of prompt rows to draw from; None: from the source.
 
     Returns:
         Counts (``rows``), and the names of the verifiers that the rows use.
 
     Raises:
-        DataError, ConfigurationError, UnknownPluginError: see the sources.
+        DataError, ConfigurationError, UnknownPluginError: see the sources and `pool_prompts`.
     """
-    path = prompt_file(settings, draw.role)
-    _check_content(path, sha256)
-    source = load_plugin("sources", "file" if path else settings.source)
     count = settings.evaluation_items if draw.role == "evaluation" else settings.train_prompts
+    asked = _questions(exclude)
+    if pool:
+        drawn = pool_prompts(pool, draw, count, asked)
+    else:
+        drawn = load_plugin("sources", settings.source)(settings, draw, count, asked)
     verifiers: set[str] = set()
 
     def noted(rows: Iterable[Row]) -> Iterator[Row]:
@@ -48,17 +50,15 @@ def write_prompts(
             verifiers.add(row["verifier"])
             yield row
 
-    rows = write_rows(out, "prompts", noted(source(settings, draw, count, _questions(exclude))))
+    rows = write_rows(out, "prompts", noted(drawn))
     return {"rows": rows}, sorted(verifiers)
 
 
-def write_warm_rows(settings: DataSettings, draw: Draw, exclude: list[Path], sha256: str, out: Path) -> dict[str, int]:
+def write_warm_rows(settings: DataSettings, draw: Draw, exclude: list[Path], pool: Path | None, out: Path) -> dict[str, int]:
     """Draw the chat rows of the warm start into `out`; see `write_prompts`."""
-    path = prompt_file(settings, "warm")
-    _check_content(path, sha256)
     asked = _questions(exclude)
-    if path:
-        rows = file_chat_rows(path, settings.warm_rows, asked)
+    if pool:
+        rows = pool_chat_rows(pool, settings.warm_rows, asked)
     else:
         rows = (warm_row(row) for row in procedural_prompts(settings, draw, settings.warm_rows, asked))
     return {"rows": write_rows(out, "chat", rows)}
@@ -103,9 +103,3 @@ def check_folders(evaluation: Path, others: list[Path], out: Path) -> dict[str, 
 
 def _questions(folders: list[Path]) -> set[str]:
     return set().union(*(all_questions(read_rows(folder, ["messages"])) for folder in folders))
-
-
-def _check_content(path: str, sha256: str) -> None:
-    """The file may have changed since its digest became part of the task's key."""
-    if file_sha256(path) != sha256:
-        raise DataError(f"{path} is not the file the run began with (sha256 {sha256 or 'none given'}); run again")

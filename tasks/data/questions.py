@@ -13,17 +13,20 @@ from tasks.runtime.rows import Row
 _LISTED = 10
 
 
+def normal_text(text: str) -> str:
+    """A text without case, white space at its ends or beyond one space, and Unicode's alternative spellings (NFKC)."""
+    return " ".join((text if text.isascii() else unicodedata.normalize("NFKC", text)).casefold().split())
+
+
 def question_keys(messages: list[dict[str, Any]]) -> list[str]:
     """The questions a conversation holds: for each user turn, the digest of all user turns up to it.
 
-    Texts count without case, white space and Unicode's alternative spellings (NFKC). The last key is what a prompt
-    asks.
+    Texts count as `normal_text`. The last key is what a prompt asks.
     """
     keys, digest = [], hashlib.sha256()
     for message in messages:
         if message.get("role") == "user":
-            text = unicodedata.normalize("NFKC", str(message.get("content"))).casefold()
-            digest.update(" ".join(text.split()).encode("utf-8", "replace") + b"\x00")
+            digest.update(normal_text(str(message.get("content"))).encode("utf-8", "replace") + b"\x00")
             keys.append(digest.hexdigest())
     return keys
 

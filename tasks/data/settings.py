@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.runtime.fingerprint import Unkeyed
 
-# A path says where, not what: the file's sha256 is an argument of the tasks that read it, and so in their keys.
-FilePath = Annotated[str, Unkeyed()]
+# An address says where, not what: what it holds is loaded into an artifact first, whose digest is in the tasks' keys.
+Address = Annotated[str, Unkeyed()]
+_ADDRESS = "a file, folder or pattern, local or s3://, or hf:org/name, in any known format"
 
 
 class DataSettings(BaseModel):
@@ -31,6 +32,6 @@ class DataSettings(BaseModel):
     train_prompts: int = Field(256, ge=1, le=1_000_000, description="Training prompts of one round.")
     warm_rows: int = Field(128, ge=0, le=1_000_000, description="Rows of the first night's warm start.")
     evaluation_items: int = Field(400, ge=1, le=1_000_000, description="Items every model is evaluated on.")
-    train_file: FilePath = Field("", description="Prompt rows for training (JSONL or Parquet), instead of the source.")
-    warm_file: FilePath = Field("", description="Chat rows for the warm start (JSONL or Parquet).")
-    evaluation_file: FilePath = Field("", description="Prompt rows for evaluation (JSONL or Parquet).")
+    train_file: Address = Field("", description=f"Prompt rows for training, instead of the source: {_ADDRESS}.")
+    warm_file: Address = Field("", description=f"Chat rows for the warm start: {_ADDRESS}.")
+    evaluation_file: Address = Field("", description=f"Prompt rows for evaluation: {_ADDRESS}.")

@@ -92,11 +92,6 @@ def _text(data: Any) -> str:
     return json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
-def canonical_json(value: Any, where: str = "value") -> str:
-    """The canonical text of `value`: sorted keys, ASCII, no white space. Raises `FingerprintError`."""
-    return _text(canonical(value, where))
-
-
 def fingerprint(value: Any, where: str = "value") -> str:
     """sha256 (64 hex digits) of the canonical text of `value`. Raises `FingerprintError`."""
     return canonical_digest(canonical(value, where))

@@ -22,9 +22,11 @@ Row = dict[str, Any]
 STATES = ("accepted", "rejected", "answer_unparsable", "reference_unparsable", "timed_out", "error")
 ROWS_PER_SHARD = 50_000
 _BATCH = 2_000
+# A label row may be a pack of thousands of tokens, each a Python number in three or four lists.
+_LABEL_BATCH = 200
 
 _text, _int, _float = pa.string(), pa.int64(), pa.float64()
-_chat = {"id": _text, "messages": _text, "source": _text, "family": _text, "metadata": _text}
+_chat = {"id": _text, "messages": _text, "source": _text, "family": _text, "tools": _text, "metadata": _text}
 
 SCHEMAS: dict[str, pa.Schema] = {
     kind: pa.schema(list(fields.items()))
@@ -43,7 +45,9 @@ SCHEMAS: dict[str, pa.Schema] = {
             "input_ids": pa.list_(pa.int32()),
             "labels": pa.list_(pa.int32()),
             "position_ids": pa.list_(pa.int32()),
+            "loss_weights": pa.list_(pa.float32()),
             "weight": _float,
+            "members": pa.list_(_text),
         },
         "samples": {
             "sample_id": _text,
@@ -75,7 +79,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         },
     }.items()
 }
-JSON_FIELDS = {"messages", "metadata"}
+JSON_FIELDS = {"messages", "tools", "metadata"}
 
 
 def write_rows(folder: Path, kind: str, rows: Iterable[Mapping[str, Any]], rows_per_shard: int = ROWS_PER_SHARD) -> int:
@@ -87,11 +91,12 @@ def write_rows(folder: Path, kind: str, rows: Iterable[Mapping[str, Any]], rows_
         ContractError: a field the kind does not have, or a value of the wrong type, naming the row.
     """
     schema, stream, shard, total = SCHEMAS[kind], iter(rows), 0, 0
+    size = _LABEL_BATCH if kind == "labels" else _BATCH
     while True:
         written = 0
         with pq.ParquetWriter(folder / f"rows-{shard:05d}.parquet", schema, compression="zstd") as writer:
             while written < rows_per_shard:
-                batch = list(islice(stream, min(_BATCH, rows_per_shard - written)))
+                batch = list(islice(stream, min(size, rows_per_shard - written)))
                 if not batch:
                     break
                 writer.write_table(_table(batch, kind, schema, total + written))
@@ -121,7 +126,8 @@ def _encoded(kind: str, index: int, name: str, value: Any) -> Any:
     if name not in JSON_FIELDS or value is None:
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        # In the order given: a template writes a tool's parameters, and a call's arguments, as they come.
+        return json.dumps(value, ensure_ascii=False, sort_keys=name == "metadata")
     except (TypeError, ValueError) as error:
         raise ContractError(f"{kind} row {index}: {name} is not JSON data ({error})") from error
 
@@ -129,7 +135,9 @@ def _encoded(kind: str, index: int, name: str, value: Any) -> Any:
 def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:
     """The rows of every shard in order, `metadata` and `messages` decoded, absent optional fields left out."""
     for shard in sorted(folder.glob("rows-*.parquet")):
-        for batch in pq.ParquetFile(shard).iter_batches(batch_size=_BATCH, columns=columns):
+        file = pq.ParquetFile(shard)
+        size = _LABEL_BATCH if "input_ids" in file.schema_arrow.names else _BATCH
+        for batch in file.iter_batches(batch_size=size, columns=columns):
             for row in batch.to_pylist():
                 yield {
                     name: json.loads(value) if name in JSON_FIELDS else value

@@ -72,6 +72,7 @@ def running(run: Run) -> Iterator[Run]:
     if not run.planning:
         run.folder.mkdir(parents=True, exist_ok=True)
         (run.folder / "run.json").write_text(json.dumps({"name": run.name, "began": run.began}))
+        run.store.sweep()
         run.memory.start()
     token = _RUN.set(run)
     try:

@@ -8,15 +8,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tasks.runtime.errors import DataError, WinnowError
+from tasks.runtime.errors import ConfigurationError, WinnowError
 from tasks.runtime.hardware import usable_cores
 from tasks.runtime.models import load_model, save_model
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.progress import report_progress
-from tasks.runtime.rows import read_rows
+from tasks.runtime.rows import Row
+from tasks.train.label_files import TRAINED, count_rows, members, read_label_rows
 from tasks.train.settings import TrainingSettings
 
-IGNORED = -100
 log = logging.getLogger("winnow.train")
 
 
@@ -25,29 +25,31 @@ def train_sft(
 ) -> dict[str, Any]:
     """Train the model on the label rows and write the merged model to `out`.
 
-    The loss of an optimizer step is the sum of its label tokens' cross-entropies over their number, whatever the micro-batches
-    (see `label_loss`), so a token weighs the same in a short row and in a long one.
+    The loss of an optimizer step is the weighted mean of its label tokens' cross-entropies, whatever the micro-batches (see
+    `label_loss`), so a token weighs the same in a short row, in a long one and in a pack. Batches hold as little padding as the
+    model's attention allows (see `collation`); where it allows none of that, rows of like length are padded together.
 
     Args:
         model_folder: the model to start from; read only.
-        labels_folder: label rows (`input_ids`, `labels` with −100 where not trained).
+        labels_folder: label rows (`input_ids`, `labels` with −100 where not trained, `loss_weights?`, `weight?`), or packs of
+            them, whose `position_ids` restart at each.
         out: an empty folder for the merged model, in `dtype`.
         settings: see `TrainingSettings`.
         seed: fixes the order of the rows and the adapter's start.
         dtype: ``bfloat16`` (autocast) or ``float32``.
 
     Returns:
-        rows, steps, tokens, label_tokens (over all epochs), and loss: [[step, loss], …].
+        rows (a pack counts as its members), steps, tokens, label_tokens (both over all epochs), and loss: [[step, loss], …].
 
     Raises:
-        DataError: no rows, or a row without a label.
+        DataError: no rows, a row that trains nothing, or a weight that is none.
+        ConfigurationError: packs, and a model that would not keep their rows apart.
         WinnowError: the loss or the saved weights are not finite.
     """
     import torch
     from transformers import set_seed
 
-    rows = list(read_rows(labels_folder, columns=["input_ids", "labels"]))
-    _refuse_unusable(rows)
+    rows = read_label_rows(labels_folder)
     torch.set_num_threads(usable_cores())
     set_seed(seed)
     model, tokenizer = load_model(model_folder, dtype)
@@ -59,29 +61,38 @@ def train_sft(
     merged = merged.to(getattr(torch, dtype)).eval()
     _refuse_broken(merged)
     save_model(merged, tokenizer, out)
-    labels = sum(sum(label != IGNORED for label in row["labels"]) for row in rows)
+    counts = count_rows(rows)
     curve = [[entry["step"], round(entry["loss"], 5)] for entry in trainer.state.log_history if "loss" in entry]
     return {
-        "rows": len(rows),
+        "rows": counts["rows"],
         "steps": trainer.state.global_step,
-        "tokens": round(settings.epochs * sum(len(row["input_ids"]) for row in rows)),
-        "label_tokens": round(settings.epochs * labels),
+        "tokens": round(settings.epochs * counts["tokens"]),
+        "label_tokens": round(settings.epochs * counts["label_tokens"]),
         "loss": curve,
     }
 
 
 def _trainer(
-    model: Any, tokenizer: Any, rows: list[dict[str, Any]], settings: TrainingSettings, seed: int, dtype: str, scratch: Path
+    model: Any, tokenizer: Any, rows: list[Row], settings: TrainingSettings, seed: int, dtype: str, scratch: Path
 ) -> Any:
     from datasets import Dataset
     from transformers import PrinterCallback
 
+    from tasks.train.collation import LabelCollator, choose_layout
     from tasks.train.label_loss import LabelTokenTrainer
 
+    layout = choose_layout(model)
+    log.info("batches: %s", layout)
+    if layout == "padded" and any(members(row) > 1 for row in rows):
+        raise ConfigurationError(
+            f"{type(model).__name__} with {model.config._attn_implementation} attention would mix the rows of a pack; "
+            "render with pack_tokens 0"
+        )
     trainer = LabelTokenTrainer(
         model=model,
-        args=_arguments(settings, len(rows), seed, dtype, scratch),
-        train_dataset=Dataset.from_list(rows),
+        args=_arguments(settings, len(rows), layout == "padded", seed, dtype, scratch),
+        data_collator=LabelCollator(tokenizer.pad_token_id, layout),
+        train_dataset=Dataset.from_list([{name: row.get(name) for name in TRAINED} for row in rows]),
         processing_class=tokenizer,
         peft_config=load_plugin("methods", settings.method)(settings),
         callbacks=[_watcher()],
@@ -90,7 +101,7 @@ def _trainer(
     return trainer
 
 
-def _arguments(settings: TrainingSettings, rows: int, seed: int, dtype: str, scratch: Path) -> Any:
+def _arguments(settings: TrainingSettings, rows: int, grouped: bool, seed: int, dtype: str, scratch: Path) -> Any:
     import torch
     from trl.trainer.sft_config import SFTConfig
 
@@ -116,6 +127,8 @@ def _arguments(settings: TrainingSettings, rows: int, seed: int, dtype: str, scr
         report_to="none",
         save_strategy="no",
         gradient_checkpointing=False,
+        train_sampling_strategy="group_by_length" if grouped else "random",
+        remove_unused_columns=False,  # the collator wants more than the model does
         dataset_kwargs={"skip_prepare_dataset": True},
         max_length=None,
         dataloader_pin_memory=False,
@@ -139,14 +152,6 @@ def _watcher() -> Any:
             report_progress(state.global_step, state.max_steps, "steps", f"loss {loss:.3f}")
 
     return Watcher()
-
-
-def _refuse_unusable(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        raise DataError("no label rows to train on; see the rendering's rejects for why rows were left out")
-    for index, row in enumerate(rows):
-        if all(label == IGNORED for label in row["labels"]):
-            raise DataError(f"label row {index} trains no token; render it with another mask, or leave it out")
 
 
 def _refuse_broken(model: Any) -> None:

@@ -24,7 +24,7 @@ def import_base_model(path: str, name: str, digest: str, dtype: str) -> ModelRef
         return ref
 
 
-@winnow_task(version="1", label="train {of}", unkeyed=("of",))
+@winnow_task(version="2", label="train {of}", unkeyed=("of",))
 def train(base: ModelRef, labels: DatasetRef, settings: TrainingSettings, seed: int, dtype: str, of: str) -> ModelRef:
     """Fine-tune `base` on label rows; the reference's metadata has the loss curve."""
     store = current_run().store

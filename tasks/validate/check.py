@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from tasks.data.records import Fault
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.rows import Row
 from tasks.validate.codes import ROW_CODES
 from tasks.validate.facts import Facts
+from tasks.validate.label_rows import SHAPE as LABEL_SHAPE
 from tasks.validate.label_rows import check_labels
-from tasks.validate.messages import Columns, check_messages, same_text
+from tasks.validate.label_texts import LabelProof
+from tasks.validate.languages import row_languages
+from tasks.validate.lengths import TokenCounter
+from tasks.validate.measures import as_column, blank_column, measure
+from tasks.validate.messages import Columns, check_messages, said_bytes
 from tasks.validate.sample_rows import check_samples
+from tasks.validate.seen import Seen
+from tasks.validate.settings import ValidationSettings
 from tasks.validate.structure import problems, row_id
 
 ROWS_PER_CHUNK = 4096
-_HASH_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class CheckedChunk:
         ids: a name for each row.
         passes: code → bool [rows]; the same codes in the same order in every chunk of a kind.
         details: row index → where its shape is wrong, in words.
+        warnings: codes that reject no row.
+        measures: the measured columns that were asked for, [rows] each.
     """
 
     kind: str
@@ -40,11 +48,14 @@ class CheckedChunk:
     ids: list[str]
     passes: Columns
     details: dict[int, str]
+    warnings: Collection[str]
+    measures: Columns
 
     @property
     def good(self) -> np.ndarray:
-        """Bool [rows]: rows that pass every check."""
-        return np.logical_and.reduce(list(self.passes.values()))  # type: ignore[no-any-return]
+        """Bool [rows]: rows that are not rejected."""
+        counted = [column for code, column in self.passes.items() if code not in self.warnings]
+        return np.logical_and.reduce(counted)  # type: ignore[no-any-return]
 
     def accepted(self) -> list[Row]:
         return [self.rows[index] for index in np.flatnonzero(self.good).tolist()]
@@ -55,24 +66,18 @@ class CheckedChunk:
             codes = [code for code, column in self.passes.items() if not column[index]]
             detail = {"detail": self.details[index]} if index in self.details else {}
             row = self.rows[index]
-            yield {"id": self.ids[index], "codes": codes, **detail, "row": row if isinstance(row, dict) else repr(row)}
+            shown = row.record if isinstance(row, Fault) else row
+            kept = shown if isinstance(shown, dict | str | None) else _in_words(shown)
+            yield {"id": self.ids[index], "codes": codes, **detail, "row": kept}
 
 
-@dataclass
-class _Seen:
-    """Hashes (16 bytes each) of what came before, over all chunks: the only memory that grows with the rows."""
-
-    hashes: set[bytes] = field(default_factory=set)
-
-    def first(self, text: str) -> bool:
-        mark = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
-        if mark in self.hashes:
-            return False
-        self.hashes.add(mark)
-        return True
-
-
-def check_chunks(kind: str, rows: Iterable[Any], facts: Facts | None = None) -> Iterator[CheckedChunk]:
+def check_chunks(
+    kind: str,
+    rows: Iterable[Any],
+    facts: Facts | None = None,
+    settings: ValidationSettings | None = None,
+    measures: Sequence[str] = (),
+) -> Iterator[CheckedChunk]:
     """Check rows of a kind in chunks of `ROWS_PER_CHUNK`. No row raises, whatever it is.
 
     Of rows with the same id, or the same text, the first counts and the others are rejected. A row whose shape is
@@ -80,55 +85,107 @@ def check_chunks(kind: str, rows: Iterable[Any], facts: Facts | None = None) -> 
 
     Args:
         kind: ``chat``, ``prompts``, ``labels`` or ``samples``.
-        rows: rows, or `BrokenLine` where a file had no row.
+        rows: rows, or a `Fault` where a source had none; it is a reject with its one code.
         facts: what the checks know besides the rows.
+        settings: limits, and which codes are warnings.
+        measures: columns of `tasks.validate.measures.MEASURES` to measure.
 
     Raises:
-        ConfigurationError: a kind without checks.
+        ConfigurationError: a kind without checks, or limits in tokens without a tokenizer.
     """
     if kind not in ROW_CODES:
         raise ConfigurationError(f"there are no checks for {kind!r} rows; there are for {', '.join(ROW_CODES)}")
-    stream, ids, texts = iter(rows), _Seen(), _Seen()
+    checker = _Checker(kind, facts or Facts(), settings or ValidationSettings(), measures)
+    stream = iter(rows)
     while chunk := list(islice(stream, ROWS_PER_CHUNK)):
-        yield _check_chunk(kind, chunk, facts or Facts(), ids, texts)
+        yield checker.chunk(chunk)
 
 
-def check_rows(kind: str, rows: Iterable[Any], facts: Facts | None = None) -> tuple[list[Row], list[dict[str, Any]]]:
+def check_rows(
+    kind: str, rows: Iterable[Any], facts: Facts | None = None, settings: ValidationSettings | None = None
+) -> tuple[list[Row], list[dict[str, Any]]]:
     """Accepted rows and rejects (``{"id", "codes", "detail"?, "row"}``) of rows that fit into memory."""
     accepted: list[Row] = []
     rejects: list[dict[str, Any]] = []
-    for chunk in check_chunks(kind, rows, facts):
+    for chunk in check_chunks(kind, rows, facts, settings):
         accepted += chunk.accepted()
         rejects += chunk.rejects()
     return accepted, rejects
 
 
-def _check_chunk(kind: str, rows: list[Any], facts: Facts, seen_ids: _Seen, seen_texts: _Seen) -> CheckedChunk:
-    passes = {code: np.ones(len(rows), bool) for code in ROW_CODES[kind]}
-    details = {}
-    for index, row in enumerate(rows):
-        if found := problems(kind, row):
-            details[index] = "; ".join(f"{code}: {place}" for code, place in found.items())
-            for code in found:
-                passes[code][index] = False
-    names = [row_id(kind, row) for row in rows]
-    sound = [index for index in range(len(rows)) if index not in details]
-    if sound:
-        shaped = [rows[index] for index in sound]
-        passes["duplicate_id"][sound] = [seen_ids.first(names[index]) for index in sound]
-        for code, column in _content(kind, shaped, facts).items():
-            passes[code][sound] = column
-        if "duplicate_row" in passes:
-            passes["duplicate_row"][sound] = [seen_texts.first(same_text(kind, row)) for row in shaped]
-    return CheckedChunk(kind, rows, names, passes, details)
+@dataclass
+class _Checker:
+    kind: str
+    facts: Facts
+    settings: ValidationSettings
+    wanted: Sequence[str]
+    ids: Seen = field(default_factory=Seen)
+    texts: Seen = field(default_factory=Seen)
+    counter: TokenCounter | None = None
+    proof: LabelProof | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind == "labels" and self.facts.tokenizer is not None and self.facts.chat is not None:
+            self.proof = LabelProof(self.facts)
+        limited = bool(self.settings.max_tokens or self.settings.min_tokens)
+        if self.kind in ("chat", "prompts") and (limited or "tokens" in self.wanted):
+            if self.facts.tokenizer is None:
+                raise ConfigurationError(f"the tokens of {self.kind} rows need a tokenizer: give one, or set no token limits")
+            self.counter = TokenCounter(self.facts.tokenizer, self.kind)
 
-def _content(kind: str, rows: list[Row], facts: Facts) -> Columns:
-    if kind == "labels":
-        return check_labels(rows, facts)
-    if kind == "samples":
-        return check_samples(rows, facts)
-    return check_messages(kind, rows, facts)
+    def chunk(self, rows: list[Any]) -> CheckedChunk:
+        passes = {code: np.ones(len(rows), bool) for code in ROW_CODES[self.kind]}
+        measures = {name: blank_column(name, len(rows)) for name in self.wanted}
+        details = {}
+        for index, row in enumerate(rows):
+            if found := problems(self.kind, row):
+                details[index] = "; ".join(f"{code}: {place}" for code, place in found.items())
+                for code in found:
+                    passes[code][index] = False
+        names = [row_id(self.kind, row) for row in rows]
+        sound = [index for index in range(len(rows)) if index not in details]
+        if sound:
+            shaped = [rows[index] for index in sound]
+            columns = {"duplicate_id": self.ids.first([names[index].encode() for index in sound])}
+            content, measured = self._content(shaped)
+            for code, column in (columns | content).items():
+                passes[code][sound] = column
+            for name, column in (measure(self.kind, self.wanted, shaped) | measured).items():
+                measures[name][sound] = column
+        warnings = {code for code in passes if self.settings.severity_of(code) == "warn"}
+        return CheckedChunk(self.kind, rows, names, passes, details, warnings, measures)
+
+    def _content(self, rows: list[Row]) -> tuple[Columns, Columns]:
+        if self.kind == "labels":
+            columns = check_labels(rows, self.facts, self.settings)
+            usable = np.logical_and.reduce([columns[code] for code in LABEL_SHAPE if code in columns])
+            return columns | (self.proof.check(rows, usable) if self.proof else {}), {}
+        if self.kind == "samples":
+            return check_samples(rows, self.facts), {}
+        said = [said_bytes(self.kind, row) for row in rows]
+        columns = check_messages(self.kind, rows, said, self.facts) | {"duplicate_row": self.texts.first(said)}
+        lengths, counts = self._lengths(rows, said)
+        languages, spoken = self._languages(rows)
+        return columns | lengths | languages, counts | spoken
+
+    def _lengths(self, rows: list[Row], said: list[bytes]) -> tuple[Columns, Columns]:
+        low, high = self.settings.min_tokens, self.settings.max_tokens
+        if self.counter is None:
+            return {}, {}
+        if "tokens" not in self.wanted:
+            short, long = self.counter.outside(rows, said, low, high)
+            return {"too_short": ~short, "too_long": ~long}, {}
+        counts = self.counter.counts(rows)
+        limits = {"too_short": (counts >= low) | (counts == 0), "too_long": (counts <= high) | (high == 0)}
+        return limits, {"tokens": as_column("tokens", counts)}
+
+    def _languages(self, rows: list[Row]) -> tuple[Columns, Columns]:
+        asked = set(self.settings.languages)
+        if not asked and "language" not in self.wanted:
+            return {}, {}
+        found = row_languages(self.kind, rows)
+        allowed = np.array([not asked or language is None or language in asked for language in found])
+        return {"language_other": allowed}, {"language": as_column("language", found)} if "language" in self.wanted else {}
 
 
 def json_line(reject: dict[str, Any]) -> str:
@@ -136,4 +193,11 @@ def json_line(reject: dict[str, Any]) -> str:
     try:
         return json.dumps(reject, default=repr)
     except (TypeError, ValueError, RecursionError):  # keys that are no strings, rows that contain themselves
-        return json.dumps({**reject, "row": repr(reject["row"])})
+        return json.dumps({**reject, "row": _in_words(reject["row"])})
+
+
+def _in_words(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:
+        return f"a {type(value).__name__}, nested too deeply to be written"

@@ -10,18 +10,21 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import orjson
 
 from tasks.runtime.errors import WinnowError
 from tasks.runtime.plugins import plugin_names
 from tasks.runtime.rows import Row
 from tasks.validate.facts import Facts
+from tasks.validate.structure import texts_in
+from tasks.validate.tool_calls import tool_calls_sound
 from tasks.verify.verdict import reference_problem
 
 log = logging.getLogger("winnow.validate")
 Columns = dict[str, np.ndarray]
 
 _ROLES = {"system": 0, "user": 1, "assistant": 2, "tool": 3}
-_UNKNOWN, _START = 4, 5
+_ASSISTANT, _UNKNOWN, _START = 2, 4, 5
 # _FOLLOWS[before, now]: may a turn of role `now` come after one of role `before`? Unknown roles have a code of their
 # own.
 _FOLLOWS = np.zeros((6, 5), bool)
@@ -32,12 +35,13 @@ _FOLLOWS[:, _UNKNOWN] = _FOLLOWS[_UNKNOWN, :] = True
 _VISIBLE = re.compile("[^\\s\u00ad\u200b-\u200d\u2060\ufeff]")
 
 
-def check_messages(kind: str, rows: Sequence[Row], facts: Facts) -> Columns:
+def check_messages(kind: str, rows: Sequence[Row], said: Sequence[bytes], facts: Facts) -> Columns:
     """Verdict columns (true: passes) of rows that have the right fields.
 
     Args:
         kind: ``chat`` or ``prompts``.
         rows: at least one.
+        said: `said_bytes` of each.
     """
     counts = np.array([len(row["messages"]) for row in rows])
     starts = np.concatenate(([0], np.cumsum(counts)[:-1]))
@@ -45,18 +49,20 @@ def check_messages(kind: str, rows: Sequence[Row], facts: Facts) -> Columns:
     roles = np.array([_ROLES.get(message["role"], _UNKNOWN) for message in flat])
     before = np.roll(roles, 1)
     before[starts] = _START
-    texts = [message["content"] for message in flat]
+    calls = np.array([len(message) > 2 and bool(message.get("tool_calls")) for message in flat])
+    visible = np.array([_VISIBLE.search(message["content"]) is not None for message in flat])
     last = roles[starts + counts - 1]
     columns = {
         "role_unknown": np.logical_and.reduceat(roles != _UNKNOWN, starts),
         "role_order": np.logical_and.reduceat(_FOLLOWS[before, roles], starts),
-        "empty_turn": np.logical_and.reduceat(np.array([bool(_VISIBLE.search(text)) for text in texts]), starts),
-        "template_token": np.logical_and.reduceat(_free_of(texts, facts.control_texts), starts),
+        "empty_turn": np.logical_and.reduceat(visible | calls, starts),
+        "template_token": _free_of(facts.control_texts, rows, said),
+        "tool_call_malformed": _tools(rows),
     }
     if kind == "chat":
-        trained = np.array([message.get("train") is not False for message in flat]) & (roles == _ROLES["assistant"])
-        answers = np.logical_or.reduceat(roles == _ROLES["assistant"], starts)
-        columns["last_not_assistant"] = last == _ROLES["assistant"]
+        trained = np.array([message.get("train") is not False for message in flat]) & (roles == _ASSISTANT)
+        answers = np.logical_or.reduceat(roles == _ASSISTANT, starts)
+        columns["last_not_assistant"] = last == _ASSISTANT
         columns["nothing_to_train"] = np.logical_or.reduceat(trained, starts) | ~answers
     else:
         columns["last_not_user"] = last == _ROLES["user"]
@@ -64,19 +70,42 @@ def check_messages(kind: str, rows: Sequence[Row], facts: Facts) -> Columns:
     return columns
 
 
-def same_text(kind: str, row: Row) -> str:
-    """What makes two rows copies of each other: roles and contents, and for prompts the reference and who checks it."""
-    said: list[Any] = [[message["role"], message["content"]] for message in row["messages"]]
+def said_bytes(kind: str, row: Row) -> bytes:
+    """What makes two rows copies of each other, as JSON: who says what, and for prompts the reference and who checks it."""
+    said: list[Any] = [
+        [message["role"], message["content"]] if len(message) == 2 else _said(message) for message in row["messages"]
+    ]
     if kind == "prompts":
         said += [row.get("reference"), row["verifier"]]
-    return json.dumps(said)
+    elif row.get("tools"):
+        said.append(row["tools"])
+    try:
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer of more than 64 bits, or data nested very deep
+        return json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
 
 
-def _free_of(texts: Sequence[str], tokens: Sequence[str]) -> np.ndarray:
+def _said(message: Row) -> list[Any]:
+    more = {name: value for name, value in message.items() if value and name not in ("role", "content", "train")}
+    return [message["role"], message["content"], *([more] if more else [])]
+
+
+def _free_of(tokens: Sequence[str], rows: Sequence[Row], said: Sequence[bytes]) -> np.ndarray:
+    """Whether each row is free of all tokens. Their first two bytes, which hardly any row has, say where to look closely."""
+    free = np.ones(len(rows), bool)
     if not tokens:
-        return np.ones(len(texts), bool)
+        return free
+    signs = sorted({orjson.dumps(token)[1:-1][:2] for token in tokens})
     pattern = re.compile("|".join(map(re.escape, tokens)))
-    return np.array([pattern.search(text) is None for text in texts])
+    for index, text in enumerate(said):
+        if any(sign in text for sign in signs):
+            free[index] = not any(map(pattern.search, texts_in([rows[index]["messages"], rows[index].get("tools")])))
+    return free
+
+
+def _tools(rows: Sequence[Row]) -> np.ndarray:
+    plain = [not row.get("tools") and all(len(message) == 2 for message in row["messages"]) for row in rows]
+    return np.array([simple or tool_calls_sound(row) for simple, row in zip(plain, rows, strict=True)])
 
 
 def _references(rows: Sequence[Row]) -> Columns:

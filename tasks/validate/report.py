@@ -16,12 +16,14 @@ from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.plugins import plugin_names
 from tasks.runtime.rows import Row
 from tasks.validate.check import CheckedChunk, check_chunks, json_line
-from tasks.validate.codes import CODES, ROW_CODES, WHOLE_CODES
-from tasks.validate.facts import Facts
+from tasks.validate.codes import CODES, WHOLE_CODES
+from tasks.validate.expectations import ACCEPTED, wanted_measures
+from tasks.validate.facts import Facts, idle_codes
 from tasks.validate.sample_rows import SampleWhole
 from tasks.validate.settings import ValidationSettings
 
 SUMMARY, REJECTS, DOCS = "summary.json", "rejects.jsonl", "docs"
+EXAMPLES = 3
 Summary = dict[str, Any]
 log = logging.getLogger("winnow.validate")
 
@@ -31,40 +33,43 @@ class Inspection:
     """One pass over a dataset. Use `accepted` once, to its end, then `finish`.
 
     Attributes:
-        kind, facts: see `check_chunks`.
+        kind, facts, settings: see `check_chunks`.
         folder: receives ``rejects.jsonl`` while rows pass, then ``docs/`` and ``summary.json``.
     """
 
     kind: str
     facts: Facts
     folder: Path
+    settings: ValidationSettings = field(default_factory=ValidationSettings)
     read: int = 0
     passed: int = 0
     rejected: int = 0
     codes: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
     _columns: list[dict[str, np.ndarray]] = field(default_factory=list)
 
     def accepted(self, rows: Iterable[Any]) -> Iterator[Row]:
         """The rows that pass, as a stream; the others go to the reject list."""
         whole = SampleWhole(self.facts)
+        measures = wanted_measures(self.settings, self.kind) if self.settings.expectations else []
         with (self.folder / REJECTS).open("w", encoding="ascii") as rejects:
-            for chunk in check_chunks(self.kind, self._counted(rows), self.facts):
-                self._put_aside(chunk, rejects)
+            for chunk in check_chunks(self.kind, self._counted(rows), self.facts, self.settings, measures):
+                self._note(chunk, rejects)
                 good = chunk.accepted()
                 if self.kind == "samples":
                     whole.add(good)
                 self.passed += len(good)
                 yield from good
         for code, (count, example) in whole.findings().items() if self.kind == "samples" else ():
-            self.codes[code], self.examples[code] = count, example
+            self.codes[code], self.examples[code] = count, [example]
 
-    def finish(self, settings: ValidationSettings) -> Summary:
+    def finish(self) -> Summary:
         """Run the suite and write the summary.
 
         Returns:
-            `suite`, `read`, `accepted`, `rejected`, `max_rejected_share`, `codes` {code: rows}, `examples` {code: id},
-            `success`, `statistics` (of the suite; empty without rows).
+            `suite`, `read`, `accepted`, `rejected`, `max_rejected_share`, `codes` {code: rows}, `severities` {code: refuse
+            or warn}, `examples` {code: [id, …]}, `success`, `statistics` of the suite and its own `expectations` (see
+            `run_suite`; empty without rows).
 
         Raises:
             ContractError: a row was neither accepted nor rejected, or both.
@@ -74,14 +79,15 @@ class Inspection:
                 f"validation read {self.read} {self.kind} rows but accepted {self.passed} and rejected "
                 f"{self.rejected}: this is a bug in tasks/validate"
             )
-        suite = self._suite(settings) if self.read else {"success": False, "statistics": {}}
+        suite = self._suite() if self.read else {"success": False, "statistics": {}, "expectations": []}
         summary = {
             "suite": self.kind,
             "read": self.read,
             "accepted": self.passed,
             "rejected": self.rejected,
-            "max_rejected_share": settings.max_rejected_share,
+            "max_rejected_share": self.settings.max_rejected_share,
             "codes": dict(sorted(self.codes.items())),
+            "severities": {code: self.settings.severity_of(code) for code in sorted(self.codes)},
             "examples": dict(sorted(self.examples.items())),
             **suite,
         }
@@ -94,26 +100,28 @@ class Inspection:
             self.read += 1
             yield row
 
-    def _put_aside(self, chunk: CheckedChunk, rejects: TextIO) -> None:
-        self._columns.append({**chunk.passes, "accepted": chunk.good})
+    def _note(self, chunk: CheckedChunk, rejects: TextIO) -> None:
+        """Count the codes of a chunk, warnings too, and put its rejects aside."""
+        self._columns.append({**chunk.passes, ACCEPTED: chunk.good, **chunk.measures})
+        for code, column in chunk.passes.items():
+            if failing := np.flatnonzero(~column).tolist():
+                self.codes[code] += len(failing)
+                examples = self.examples.setdefault(code, [])
+                examples += [chunk.ids[index] for index in failing[: EXAMPLES - len(examples)]]
         for reject in chunk.rejects():
             self.rejected += 1
-            for code in reject["codes"]:
-                self.codes[code] += 1
-                self.examples.setdefault(code, reject["id"])
             rejects.write(json_line(reject) + "\n")
 
-    def _suite(self, settings: ValidationSettings) -> Summary:
+    def _suite(self) -> Summary:
         import pandas as pd
 
         from tasks.validate.suite import run_suite
 
-        names = [*ROW_CODES[self.kind], "accepted"]
-        frame = pd.DataFrame({name: np.concatenate([part[name] for part in self._columns]) for name in names})
-        whole = WHOLE_CODES[self.kind]
-        for code in whole:  # no row is to blame alone: the column says the same everywhere
+        frame = pd.DataFrame({name: np.concatenate([part[name] for part in self._columns]) for name in self._columns[0]})
+        self._columns.clear()
+        for code in WHOLE_CODES[self.kind]:  # no row is to blame alone: the column says the same everywhere
             frame[code] = code not in self.codes
-        return run_suite(self.kind, frame, settings.max_rejected_share, self.folder / DOCS, strict=whole)
+        return run_suite(self.kind, frame, self.settings, self.folder / DOCS, idle_codes(self.facts, self.settings))
 
 
 def refuse_bad(summary: Summary, where: str) -> None:
@@ -134,10 +142,19 @@ def _refusal(summary: Summary, where: str) -> str:
     allowed, share = summary["max_rejected_share"], summary["rejected"] / summary["read"]
     counted = f"{summary['read']} {summary['suite']} rows read, {summary['rejected']} rejected"
     lines = [f"{counted} ({share:.1%}; {allowed:.1%} allowed):"]
-    for code, count in sorted(summary["codes"].items(), key=lambda item: (-item[1], item[0])):
+    for code, count in by_count(summary["codes"]):
         wrong, change = CODES[code]
-        lines.append(f"  {code:<22} {count:>7}  e.g. {summary['examples'][code]!r}: {wrong}; {change}")
+        shown = f"{code} (warning)" if summary["severities"][code] == "warn" else code
+        lines.append(f"  {shown:<22} {count:>7}  e.g. {summary['examples'][code][0]!r}: {wrong}; {change}")
+    for own in summary["expectations"]:
+        if not own["success"] and own["severity"] == "refuse":
+            lines.append(f"  {own['expectation']} of {own['column'] or 'the table'} is not met: {own['observed']}")
     if "verifier_unknown" in summary["codes"]:
         lines.append(f"Registered verifiers: {', '.join(plugin_names('verifiers'))}.")
     lines.append(f"The rejected rows: {where}. Correct them, or raise max_rejected_share.")
     return "\n".join(lines)
+
+
+def by_count(codes: dict[str, int]) -> list[tuple[str, int]]:
+    """Codes and their rows, the commonest first."""
+    return sorted(codes.items(), key=lambda item: (-item[1], item[0]))

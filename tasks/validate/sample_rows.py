@@ -33,21 +33,20 @@ def check_samples(rows: Sequence[Row], facts: Facts) -> Columns:
 
 @dataclass
 class SampleWhole:
-    """Gathers, row by row, what the whole-dataset codes need; holds one number a prompt."""
+    """Gathers, row by row, what the whole-dataset codes need; holds two numbers a prompt."""
 
     facts: Facts
     draws: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
-    first: str | None = None
-    differ: bool = False
+    # prompt → the hash of what all its draws say so far; None once two differ
+    said: dict[str, int | None] = field(default_factory=dict)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Count accepted rows."""
         for row in rows:
-            self.draws[row["prompt_id"]] += 1
-            self.rows += 1
-            self.first = row["text"] if self.first is None else self.first
-            self.differ = self.differ or row["text"] != self.first
+            prompt, text = row["prompt_id"], hash(row["text"])
+            self.draws[prompt] += 1
+            if self.said.setdefault(prompt, text) != text:
+                self.said[prompt] = None
 
     def findings(self) -> dict[str, tuple[int, str]]:
         """Code → (how many prompts or samples it concerns, one of them)."""
@@ -57,6 +56,11 @@ class SampleWhole:
             short = [prompt for prompt in prompts if self.draws[prompt] != self.facts.draws]
             if short:
                 found["draws_missing"] = (len(short), short[0])
-        if not self.differ and self.rows >= _ENOUGH_TO_DIFFER and len(self.draws) > 1:
-            found["texts_all_equal"] = (self.rows, next(iter(self.draws)))
+        alike = [prompt for prompt, text in self.said.items() if text is not None and self.draws[prompt] >= _ENOUGH_TO_DIFFER]
+        if alike:
+            found["draws_all_equal"] = (len(alike), alike[0])
+        everything = set(self.said.values())
+        alone = len(self.draws) < 2 or self.draws.total() < _ENOUGH_TO_DIFFER
+        if len(everything) == 1 and None not in everything and not alone:
+            found["texts_all_equal"] = (self.draws.total(), next(iter(self.draws)))
         return found

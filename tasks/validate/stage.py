@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tasks.runtime.progress import tracked
 from tasks.runtime.rows import read_rows, write_rows
+from tasks.validate.chat_index import ChatIndex
 from tasks.validate.facts import Facts, tokenizer_facts
 from tasks.validate.report import Inspection, Summary
 from tasks.validate.settings import ValidationSettings
@@ -23,6 +24,7 @@ def validate_folders(
     report: Path,
     *,
     model: Path | None = None,
+    chat: list[Path] | None = None,
     prompts: Path | None = None,
 ) -> Summary:
     """Check the rows of `folders`; write the accepted ones to `accepted` and the report to `report`.
@@ -31,6 +33,7 @@ def validate_folders(
         total: how many rows there are, for the progress line.
         facts: what is known beforehand.
         model: a folder whose tokenizer adds its facts.
+        chat: folders of the chat rows that label rows were made from.
         prompts: a folder of prompt rows that samples must belong to.
 
     Returns:
@@ -40,9 +43,11 @@ def validate_folders(
         from tasks.chat.tokenizer import load_tokenizer
 
         facts = replace(tokenizer_facts(load_tokenizer(model), facts.mask), draws=facts.draws)
+    if chat is not None:
+        facts = replace(facts, chat=ChatIndex(chat))
     if prompts is not None:
         facts = replace(facts, prompt_ids=frozenset(row["id"] for row in read_rows(prompts, columns=["id"])))
-    inspection = Inspection(kind, facts, report)
+    inspection = Inspection(kind, facts, report, settings)
     rows = tracked(chain.from_iterable(read_rows(folder) for folder in folders), total, "rows")
     write_rows(accepted, kind, inspection.accepted(rows))
-    return inspection.finish(settings)
+    return inspection.finish()

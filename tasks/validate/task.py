@@ -13,18 +13,19 @@ from tasks.runtime.run import current_run
 from tasks.runtime.task import in_stage, winnow_task
 from tasks.validate.codes import CODES
 from tasks.validate.facts import Facts
-from tasks.validate.report import REJECTS, Summary, refuse_bad
+from tasks.validate.report import REJECTS, Summary, by_count, refuse_bad
 from tasks.validate.settings import ValidationSettings
 from tasks.validate.stage import validate_folders
 
 
-@winnow_task(version="1", label="validate {of}", unkeyed=("of",))
+@winnow_task(version="2", label="validate {of}", unkeyed=("of",))
 def validate(
     dataset: DatasetRef | list[DatasetRef],
     settings: ValidationSettings,
     of: str,
     model: ModelRef | None = None,
     mask: Mask = "assistant",
+    chat: list[DatasetRef] | None = None,
     prompts: DatasetRef | None = None,
     draws: int | None = None,
 ) -> DatasetRef:
@@ -37,6 +38,7 @@ def validate(
         model: its tokenizer says which texts are control tokens, and for labels what the vocabulary, the generation
             prompt and the closing token are; without one those label checks are left out.
         mask: what labels were made with; ``full`` trains prompts on purpose.
+        chat: the chat rows that labels were made from; with `model`, what is trained is compared with what they say.
         prompts: what samples were drawn from.
         draws: how many draws each prompt must have; None: any number.
 
@@ -49,34 +51,43 @@ def validate(
     shards = [dataset] if isinstance(dataset, DatasetRef) else dataset
     store, kind = current_run().store, shards[0].kind
     beside = {role: ref for role, ref in (("model", model), ("prompts", prompts)) if ref is not None}
-    inputs: dict[str, Any] = {"dataset": shards, **beside}
+    inputs: dict[str, Any] = {"dataset": shards, **beside, **({"chat": chat} if chat else {})}
     with store.draft() as accepted, store.draft() as draft:
         rows = [store.open(shard) for shard in shards], sum(shard.rows for shard in shards)
-        folders = {role: store.open(ref) for role, ref in beside.items()}
+        folders: dict[str, Any] = {role: store.open(ref) for role, ref in beside.items()}
+        if chat:
+            folders["chat"] = [store.open(ref) for ref in chat]
         facts = Facts(mask=mask, draws=draws)
         summary = in_stage("validate", validate_folders, kind, *rows, facts, settings, accepted, draft, **folders)
         counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
         report: ReportRef = store.publish(
             draft, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind}
         )
-        _show(of, summary)
+        show_validation(of, summary)
         refuse_bad(summary, f"{store.uri}/{report.uri}/{REJECTS}")
         about = {"report": report.model_dump()}
         made: DatasetRef = store.publish(accepted, kind, inputs=inputs, config=settings, counts=counts, metadata=about)
         return made
 
 
-def _show(of: str, summary: Summary) -> None:
-    """A table in the UI: codes, counts and one id each, nothing of the rows' text."""
-    table = [
-        {"code": code, "rows": count, "for example": summary["examples"][code], "what it means": CODES[code][0]}
-        for code, count in sorted(summary["codes"].items(), key=lambda item: -item[1])
+def show_validation(of: str, summary: Summary) -> None:
+    """A table in the UI: codes and expectations, counts and a few ids, nothing of the rows' text."""
+    lines = [
+        _line(code, summary["severities"][code], count, ", ".join(summary["examples"][code]), CODES[code][0])
+        for code, count in by_count(summary["codes"])
     ]
+    for own in summary["expectations"]:
+        name = f"{own['expectation']}({own['column']})"
+        lines.append(_line(name, own["severity"], "met" if own["success"] else "not met", "", own["observed"]))
     key = re.sub(r"[^a-z0-9]+", "-", f"validation {summary['suite']} {of}".lower()).strip("-")
     outcome = "passed" if summary["success"] else "refused"
     create_table_artifact(
-        table or [{"code": "none", "rows": 0, "for example": "", "what it means": "every row passed"}],
+        lines or [_line("none", "", 0, "", "every row passed")],
         key=key,
         description=f"{of}: {summary['accepted']} of {summary['read']} rows accepted, {outcome} "
         f"(at most {summary['max_rejected_share']:.1%} may be rejected)",
     )
+
+
+def _line(code: str, severity: str, rows: int | str, examples: str, meaning: str) -> dict[str, Any]:
+    return {"code": code, "severity": severity, "rows": rows, "for example": examples, "what it means": meaning}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tasks.runtime.plugins import load_plugin
@@ -75,5 +76,10 @@ def reference_problem(name: str, reference: str) -> str:
     Raises:
         UnknownPluginError: no such verifier.
     """
-    check = getattr(load_plugin("verifiers", name), "check_reference", None)
+    check = _reference_check(name)
     return str(check(reference)) if check else ""
+
+
+@cache  # a look-up reads what is registered on the disk, and a file of prompts asks once a row
+def _reference_check(name: str) -> Callable[[str], str] | None:
+    return getattr(load_plugin("verifiers", name), "check_reference", None)

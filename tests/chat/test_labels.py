@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.chat.labels import IGNORED, Reject, label_rows
 from tasks.chat.render import plain_messages, render_prompt
+from tasks.chat.settings import RenderSettings
 from tasks.runtime.errors import ConfigurationError
 from tests.chat import templates
 
@@ -25,8 +26,9 @@ def row(*contents: str, id: str = "a", system: str | None = None) -> dict[str, A
     return {"id": id, "messages": messages, "source": "test"}
 
 
-def render(tokenizer: Any, chat: dict[str, Any], mask: str = "assistant", max_tokens: int = 4096) -> Any:
-    (made,) = label_rows(tokenizer, [chat], mask, max_tokens)  # type: ignore[arg-type]
+def render(tokenizer: Any, chat: dict[str, Any], mask: str = "assistant", max_tokens: int = 4096, **fields: Any) -> Any:
+    """The one label row, or reject, of a chat row."""
+    (made,) = label_rows(tokenizer, [chat], RenderSettings(mask=mask, max_tokens=max_tokens, **fields))  # type: ignore[arg-type]
     return made
 
 
@@ -129,12 +131,22 @@ def test_blocks_that_do_not_pair_with_turns_are_refused(with_template: Callable[
     assert refused.reason == "blocks_unpaired"
 
 
-def test_earlier_turns_that_read_differently_later_are_refused(with_template: Callable[[str], Any]) -> None:
-    thinking = with_template(templates.THINKING)
-    assert render(thinking, row("q", "a", "r", "b")).reason == "prefix_text"
-    # Its last turn is what a server would produce, thought included.
-    last = render(thinking, row("q", "a", "r", "b"), "last")
-    assert trained(thinking, last) == ["<think>\n\n</think>\n\nb" + END]
+def test_earlier_turns_that_read_differently_later_get_rows_of_their_own(with_template: Callable[[str], Any]) -> None:
+    thinking, thought = with_template(templates.THINKING), "<think>\n\n</think>\n\n"
+    chat = row("q", "a", "r", "b")
+    first, second = label_rows(thinking, [chat], RenderSettings())
+    assert (first["id"], second["id"]) == ("a#1", "a#3")
+    assert trained(thinking, first) == [thought + "a" + END]
+    assert trained(thinking, second) == [thought + "b" + END]
+    for made, turn in ((first, 1), (second, 3)):
+        served = thinking.apply_chat_template(chat["messages"][: turn + 1], return_dict=False)
+        assert made["input_ids"] == served
+    # Its last turn alone is what a server would produce of the whole, thought included.
+    last = render(thinking, chat, "last")
+    assert last == second | {"id": "a"}
+    # One turn that cannot be trained refuses the row.
+    chat["messages"][1]["content"] = f"a{END}"
+    assert render(thinking, chat).reason == "control_token"
 
 
 def test_prompts_that_are_no_prefix_are_refused(with_template: Callable[[str], Any]) -> None:
@@ -200,11 +212,6 @@ def test_templates_that_close_no_turn_are_refused_at_once(with_template: Callabl
         render(with_template(templates.UNCLOSED), row("q", "a"))
 
 
-def test_unknown_mask(tokenizer: Any) -> None:
-    with pytest.raises(ConfigurationError, match="assistant, last, full"):
-        render(tokenizer, row("q", "a"), "assistent")
-
-
 def test_rows_stream_and_keep_their_order(tokenizer: Any) -> None:
     def endless() -> Any:
         number = 0
@@ -212,7 +219,7 @@ def test_rows_stream_and_keep_their_order(tokenizer: Any) -> None:
             number += 1
             yield row("q", "a" if number % 2 else f"a{END}b", id=str(number))
 
-    stream = label_rows(tokenizer, endless(), "assistant", 100)
+    stream = label_rows(tokenizer, endless(), RenderSettings(max_tokens=100))
     ids = [item.id if isinstance(item, Reject) else item["id"] for item, _ in zip(stream, range(6), strict=False)]
     assert ids == ["1", "2", "3", "4", "5", "6"]
 

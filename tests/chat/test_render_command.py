@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flows.commands.render import render
 from tasks.chat.labels import label_rows
+from tasks.chat.settings import RenderSettings
 from tasks.runtime.errors import ConfigurationError, DataError
 from tests.chat.test_labels import row
 
@@ -43,7 +44,7 @@ def test_rows_become_label_rows(tmp_path: Path, folder: Path, tokenizer: Any, en
     out = tmp_path / "below" / f"labels.{ending}"
     done = call(write(tmp_path / "chat.jsonl", *chats), folder, "--mask", mask, "--out", out, "--json")
     data = json.loads(done.stdout)
-    expected = list(label_rows(tokenizer, chats, mask, 2048))  # type: ignore[arg-type]
+    expected = list(label_rows(tokenizer, chats, RenderSettings(mask=mask)))  # type: ignore[arg-type]
     read = pq.read_table(out).to_pylist() if ending == "parquet" else map(json.loads, out.read_text().splitlines())
     assert [{name: item[name] for name in ("id", "input_ids", "labels")} for item in read] == expected
     assert (data["rows"], data["dropped"], data["reasons"]) == (2, 0, {})

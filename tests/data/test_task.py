@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,18 @@ import pytest
 from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
-from tasks.data.draw import prompt_file
-from tasks.data.files import file_sha256
 from tasks.data.settings import DataSettings
-from tasks.data.task import check_disjoint, draw_prompts, draw_warm_rows, mix_training_rows
+from tasks.data.sources.digest import pinned
+from tasks.data.task import check_disjoint, draw_prompts, draw_warm_rows, load_rows, mix_training_rows
 from tasks.runtime.errors import ContractError, DataError, OverlapError
-from tasks.runtime.references import DatasetRef
+from tasks.runtime.references import DatasetRef, parse_ref
 from tasks.runtime.rows import read_rows, write_rows
 from tasks.runtime.run import Run, running
 from tasks.runtime.store import Store
 from tasks.runtime.task import results_in
 from tasks.select.settings import SelectionSettings
 from tasks.select.task import select_answers
+from tasks.validate.settings import ValidationSettings
 from tasks.verify.settings import VerifySettings
 from tasks.verify.task import verify_samples
 from tasks.verify.verdict import verifier_versions
@@ -119,25 +120,73 @@ def test_another_verifier_version_verifies_again_and_must_be_the_installed_one(s
         in_flow(store, stale)
 
 
-def test_files_enter_the_key_by_content_and_not_by_path(store: Store, tmp_path: Path) -> None:
+GSM8K = [
+    {
+        "question": f"Ann has {n} pens and buys two. How many has she?",
+        "answer": f"{n} + 2 = <<{n}+2={n + 2}>>{n + 2}\n#### {n + 2}",
+    }
+    for n in range(30)
+]
+ALPACA = [{"instruction": f"Name a number above {n}.", "input": "", "output": str(n + 1)} for n in range(30)]
+
+
+def load(path: Path, kind: str, **changed: Any) -> DatasetRef:
+    source = pinned(path)
+    made: DatasetRef = load_rows(source.address, source.digest, kind, ValidationSettings(**changed), of=path.name)
+    return made
+
+
+def test_a_night_takes_its_rows_from_files_of_known_formats(store: Store, tmp_path: Path) -> None:
+    """GSM8K questions to sample on and to be measured with, an Alpaca file to start from; two lines of them are broken."""
+    train, warm = tmp_path / "gsm.jsonl", tmp_path / "tasks.json"
+    train.write_text("".join(json.dumps(row) + "\n" for row in GSM8K) + "{\n")
+    warm.write_text(json.dumps([*ALPACA, {"instruction": "And then?"}], indent=1))
+
+    def night() -> list[DatasetRef]:
+        prompts, chats = load(train, "prompts"), load(warm, "chat")
+        items = draw_prompts(SETTINGS.model_copy(update={"evaluation_items": 10}), "evaluation", 1, 0, 7, [], prompts)
+        first = draw_warm_rows(SETTINGS, 1, 7, [items], chats)
+        asked = draw_prompts(SETTINGS, "train", 1, 1, 7, [items, first], prompts)
+        check_disjoint(items, [first, asked])
+        return [prompts, chats, items, first, asked]
+
+    made, outcomes = in_flow(store, night)
+    assert outcomes == ["run"] * 6
+    prompts, chats, items, first, asked = made
+    assert prompts.counts == chats.counts == {"rows": 30, "read": 31, "rejected": 1}
+    assert (prompts.metadata["format"], chats.metadata["format"]) == ("gsm8k", "alpaca")
+    assert (store.open(parse_ref(prompts.metadata["report"])) / "rejects.jsonl").exists()
+    assert (items.rows, first.rows, asked.rows) == (10, 10, 20)
+    assert items.metadata == asked.metadata == {"verifiers": ["number"]}
+    assert next(read_rows(store.open(first)))["messages"][1] == {"role": "assistant", "content": "1"}
+    assert in_flow(store, night) == (made, ["cached"] * 6)
+
+
+def test_sources_enter_the_key_by_content_and_not_by_path(store: Store, tmp_path: Path) -> None:
     row = {"id": "a", "messages": [{"role": "user", "content": "3 + 5"}], "reference": "8", "verifier": "number"}
-    for name in ("one.jsonl", "two.jsonl"):
-        (tmp_path / name).write_text(json.dumps(row | {"family": "sums"}) + "\n")
-
-    def draw(name: str, sha256: str | None = None) -> DatasetRef:
-        settings = DataSettings(train_file=str(tmp_path / name))
-        digest = file_sha256(prompt_file(settings, "train")) if sha256 is None else sha256
-        made: DatasetRef = draw_prompts(settings, "train", 1, 1, 0, [], digest)
-        return made
-
-    one, outcomes = in_flow(store, lambda: draw("one.jsonl"))
-    assert (one.rows, one.metadata, outcomes) == (1, {"verifiers": ["number"]}, ["run"])
-    assert in_flow(store, lambda: draw("two.jsonl")) == (one, ["cached"])
-    (tmp_path / "two.jsonl").write_text(json.dumps(row | {"family": "sums", "reference": "9"}) + "\n")
-    two, outcomes = in_flow(store, lambda: draw("two.jsonl"))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "sums.jsonl").write_text(json.dumps(row) + "\n")
+    one, outcomes = in_flow(store, lambda: load(tmp_path / "one" / "sums.jsonl", "prompts"))
+    assert (one.rows, outcomes) == (1, ["run"])
+    assert in_flow(store, lambda: load(tmp_path / "two" / "sums.jsonl", "prompts")) == (one, ["cached"])
+    (tmp_path / "two" / "sums.jsonl").write_text(json.dumps(row | {"reference": "9"}) + "\n")
+    two, outcomes = in_flow(store, lambda: load(tmp_path / "two" / "sums.jsonl", "prompts"))
     assert (two.digest != one.digest, outcomes) == (True, ["run"])
-    with pytest.raises(DataError, match="is not the file the run began with"):
-        in_flow(store, lambda: draw("two.jsonl", "0" * 64))
+
+
+def test_too_many_bad_rows_stop_the_run_and_leave_their_report(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "gsm.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in GSM8K) + "{\n" * 3)
+    with pytest.raises(DataError, match=r"gsm\.jsonl: 33 prompts rows read, 3 rejected \(9\.1%; 5\.0% allowed\)") as refused:
+        in_flow(store, lambda: load(path, "prompts"))
+    rejects = re.search(r"The rejected rows: (\S+\.jsonl)", str(refused.value))
+    assert rejects is not None
+    assert len(Path(rejects[1]).read_text().splitlines()) == 3
+    kept, _ = in_flow(store, lambda: load(path, "prompts", max_rejected_share=0.1))
+    assert kept.counts == {"rows": 30, "read": 33, "rejected": 3}
+    with pytest.raises(DataError, match=r"holds prompts rows \(format gsm8k\), and chat rows are needed here"):
+        in_flow(store, lambda: load(path, "chat"))
 
 
 def test_overlapping_rows_stop_the_run(store: Store) -> None:

@@ -66,11 +66,11 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
     ("rows", "said"),
     [
         ([], "holds no rows"),
-        ([{**PROMPT, "reference": ""}], "prompt 'p1' has no reference; give its right answer"),
-        ([{name: value for name, value in PROMPT.items() if name != "reference"}], "reference"),
-        ([PROMPT, PROMPT], "p1"),
-        ([{**PROMPT, "verifier": "numbr"}], "known: exact, number, reasoning_gym"),
-        ([{**PROMPT, "verifier": "os:system"}], "which is not registered"),
+        ([{**PROMPT, "reference": ""}], "e.g. 'p1': a prompt without a reference; add the right answer"),
+        ([{name: value for name, value in PROMPT.items() if name != "reference"}], "reference_missing"),
+        ([PROMPT, PROMPT], "e.g. 'p1': another row has the same id"),
+        ([{**PROMPT, "verifier": "numbr"}], "Registered verifiers: exact, number, reasoning_gym"),
+        ([{**PROMPT, "verifier": "os:system"}], "no verifier of that name is registered"),
     ],
     ids=["empty pool", "empty reference", "no reference", "duplicate ids", "unknown verifier", "code in data"],
 )
@@ -85,14 +85,15 @@ def test_a_bad_pool_is_refused(night: Winnow, tmp_path: Path, rows: list[dict[st
 def test_an_unreadable_file_is_refused(night: Winnow, tmp_path: Path) -> None:
     code, text = night(f"data.train_file={tmp_path / 'missing.jsonl'}")
     assert code == 2
-    assert "missing.jsonl" in text
+    assert "missing.jsonl does not exist" in text
 
 
-def test_a_broken_line_is_named(night: Winnow, tmp_path: Path) -> None:
+def test_broken_lines_are_counted_and_the_first_is_named(night: Winnow, tmp_path: Path) -> None:
     pool = written(tmp_path / "pool.jsonl", PROMPT)
     pool.write_text(pool.read_text() + '{"id": \n')
     code, text = night(f"data.evaluation_file={pool}")
     assert code == 2
+    assert "2 prompts rows read, 1 rejected (50.0%; 5.0% allowed): broken_json" in text
     assert "pool.jsonl:2" in text
 
 

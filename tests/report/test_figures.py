@@ -52,9 +52,9 @@ def test_shards_of_a_step_are_added_up() -> None:
 def test_a_validation_is_its_report(tmp_path: Path) -> None:
     good = {"id": "1", "source": "t", "messages": [_turn("user", "2 + 2?"), _turn("assistant", "4")]}
     bad = {"id": "2", "source": "t", "messages": [_turn("user", "2 + 2?")]}
-    inspection = Inspection("chat", Facts(), tmp_path)
+    inspection = Inspection("chat", Facts(), tmp_path, ValidationSettings(max_rejected_share=1.0))
     assert len(list(inspection.accepted([good, bad]))) == 1
-    inspection.finish(ValidationSettings(max_rejected_share=1.0))
+    inspection.finish()
     figures = validation_figures("warm rows", tmp_path)
     assert (figures.suite, figures.read, figures.accepted, figures.rejected) == ("chat", 2, 1, 1)
     assert sum(figures.codes.values()) >= 1

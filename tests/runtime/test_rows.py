@@ -25,8 +25,17 @@ DATA = st.recursive(
     max_leaves=8,
 )
 MESSAGE = st.fixed_dictionaries({"role": TEXT, "content": TEXT}, optional={"train": st.booleans()})
-BY_NAME = {"messages": st.lists(MESSAGE, max_size=3), "metadata": st.dictionaries(TEXT, DATA, max_size=3)}
-BY_TYPE = {"string": TEXT, "int64": INT, "double": FLOAT, "list<item: int32>": IDS, "list<element: int32>": IDS}
+BY_NAME = {
+    "messages": st.lists(MESSAGE, max_size=3),
+    "tools": st.lists(st.dictionaries(TEXT, DATA, max_size=2), max_size=2),
+    "metadata": st.dictionaries(TEXT, DATA, max_size=3),
+}
+WEIGHTS = st.lists(st.floats(0, 1, width=32), max_size=5)
+BY_TYPE = {"string": TEXT, "int64": INT, "double": FLOAT} | {
+    f"list<{item}: {name}>": values
+    for item in ("item", "element")
+    for name, values in (("int32", IDS), ("float", WEIGHTS), ("string", st.lists(TEXT, max_size=3)))
+}
 
 
 @st.composite

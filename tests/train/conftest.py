@@ -22,6 +22,15 @@ def label_rows(count: int = 12) -> list[dict[str, Any]]:
     return rows
 
 
+def uneven_rows() -> list[dict[str, Any]]:
+    """Rows from 5 to 60 tokens, no token in two rows but the last: several fit beside each other."""
+    rows = []
+    for number, (prompt, answer) in enumerate([(40, 19), (3, 1), (20, 6), (9, 2), (12, 12), (5, 4), (30, 3), (4, 2), (16, 9)]):
+        ids = [*range(1_000 + 100 * number, 1_000 + 100 * number + prompt + answer), 2]
+        rows.append({"id": f"u{number}", "input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:]})
+    return rows
+
+
 @pytest.fixture
 def labels(tmp_path: Path) -> Path:
     folder = tmp_path / "labels"

@@ -6,8 +6,8 @@ from typing import Any
 
 from tasks.validate.facts import Facts
 
-# A little tokenizer: 0 BOS, 1 end of turn, 2–3 the generation prompt, 9 the largest id.
-FACTS = Facts(vocabulary=10, bos=0, end_of_turn=1, generation_prompt=(2, 3))
+# A little tokenizer: 0 BOS, 1 end of turn, 2–3 the generation prompt, 8 padding, 9 the largest id.
+FACTS = Facts(vocabulary=10, bos=0, single_bos=True, end_of_turn=1, pad=8, generation_prompt=(2, 3))
 SAMPLE_FACTS = Facts(prompt_ids=frozenset({"p0", "p1"}), draws=4)
 
 
@@ -29,6 +29,13 @@ def label(id: str = "a", ids: Any = (0, 5, 2, 3, 7, 1, 4), labels: Any = None, *
     ids = list(ids)
     labels = [-100, -100, -100, -100, *ids[4:6], *[-100] * (len(ids) - 6)] if labels is None else list(labels)
     return {"id": id, "input_ids": ids, "labels": labels, **changes}
+
+
+def pack(id: str = "pack:a", **changes: Any) -> dict[str, Any]:
+    ids = [0, 5, 2, 3, 7, 1]
+    labels = [-100] * 4 + [7, 1]
+    whole = {"input_ids": ids * 2, "labels": labels * 2, "position_ids": [*range(6)] * 2, "members": ["a", "b"]}
+    return {"id": id, **whole, **changes}
 
 
 def sample(prompt_id: str = "p0", draw: int = 0, **changes: Any) -> dict[str, Any]:

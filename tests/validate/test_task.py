@@ -14,15 +14,15 @@ from prefect.testing.utilities import prefect_test_harness
 
 from tasks.chat.settings import RenderSettings
 from tasks.chat.task import render_labels
-from tasks.chat.tokenizer import load_tokenizer
 from tasks.runtime.errors import DataError
 from tasks.runtime.references import DatasetRef, ModelRef, ReportRef, parse_ref
 from tasks.runtime.rows import read_rows, write_rows
 from tasks.runtime.run import Run, running
 from tasks.runtime.store import Store
 from tasks.runtime.task import results_in
-from tasks.validate.settings import ValidationSettings
+from tasks.validate.settings import ExpectationSettings, ValidationSettings
 from tasks.validate.task import validate
+from tests.chat.families import FAMILIES
 from tests.validate.rows import chat, prompt, samples, talk
 
 LIMIT = ValidationSettings(max_rejected_share=0.3)
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    return load_tokenizer("embedded")
+    return FAMILIES["smollm2"].tokenizer
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_rows_become_labels_and_pass_their_suites(store: Store, model: ModelRef)
     def body() -> tuple[DatasetRef, DatasetRef, DatasetRef]:
         accepted = validate(rows, LIMIT, "rows", model)
         labels = render_labels([accepted, long], model, RenderSettings(max_tokens=80), "rows")
-        return accepted, labels, validate(labels, LIMIT, "labels", model)
+        return accepted, labels, validate(labels, LIMIT, "labels", model, chat=[accepted, long])
 
     (accepted, labels, checked), run = in_flow(store, body)
     assert [row["id"] for row in read_rows(store.open(accepted))] == ["r0", "r1", "r2", "r3"]
@@ -130,6 +130,32 @@ def test_the_codes_are_shown_in_the_ui(store: Store) -> None:
     (line,) = json.loads(artifact.data)
     assert (line["code"], line["rows"], line["for example"]) == ("verifier_unknown", 1, "b")
     assert "3 of 4 rows accepted, passed" in str(artifact.description)
+
+
+def test_severities_and_expectations_are_shown_in_the_ui(store: Store) -> None:
+    rows = publish(store, "chat", [chat("a"), talk(("user", "q [/INST]"), ("assistant", "a"), id="b")])
+    mean = ExpectationSettings(expectation="ExpectColumnMeanToBeBetween", column="turns", arguments={"max_value": 2})
+    settings = ValidationSettings(severity={"template_token": "warn"}, expectations=[mean])
+    accepted, _ = in_flow(store, lambda: validate(rows, settings, "Warm rows"))
+    assert accepted.rows == 2
+    with get_client(sync_client=True) as client:
+        (artifact,) = [a for a in client.read_artifacts() if a.key == "validation-chat-warm-rows"]
+    warning, own = json.loads(artifact.data)
+    assert (warning["code"], warning["severity"], warning["rows"], warning["for example"]) == ("template_token", "warn", 1, "b")
+    assert (own["code"], own["severity"], own["rows"]) == ("ExpectColumnMeanToBeBetween(turns)", "refuse", "met")
+
+
+def test_labels_that_say_something_else_than_their_chat_rows_stop_the_run(store: Store, model: ModelRef) -> None:
+    rows = publish(store, "chat", [chat("a"), chat("b")])
+    others = publish(store, "chat", [chat("a"), chat("b", messages=chat("c")["messages"])])
+
+    def body() -> DatasetRef:
+        labels = render_labels([rows], model, RenderSettings(), "rows")
+        checked: DatasetRef = validate(labels, LIMIT, "labels", model, chat=[others])
+        return checked
+
+    with pytest.raises(DataError, match="serving_ids_differ"):
+        in_flow(store, body)
 
 
 def test_shards_of_samples_are_checked_together(store: Store) -> None:
