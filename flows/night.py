@@ -111,7 +111,7 @@ def prepare_data(night: Night) -> None:
     trained = [*(before.training_prompts if before else []), *([night.warm_rows] if night.warm_rows else [])]
     night.items = parts.draw(night, "evaluation", 0, trained)
     tonight = [night.items]
-    if not before and (settings.data.warm_rows or settings.data.warm_file):
+    if not before and (settings.data.warm_rows or settings.data.warm_file or settings.data.warm_mix.sources):
         night.warm_rows = parts.draw_warm(night, tonight)
     tonight = [*tonight, night.warm_rows] if night.warm_rows is not None else tonight
     for number in range(1, settings.rounds + 1):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flows.pools import pool
 from tasks.chat.task import render_labels
-from tasks.data.draw import role_source
 from tasks.data.procedural import Role
-from tasks.data.sources.digest import pinned
-from tasks.data.task import draw_prompts, draw_warm_rows, load_rows, mix_training_rows
+from tasks.data.task import draw_prompts, draw_warm_rows, mix_training_rows
 from tasks.evaluate.task import score_items
 from tasks.gate.task import decide
 from tasks.registry import ledger
@@ -31,19 +30,6 @@ from tasks.verify.verdict import verifier_versions
 
 if TYPE_CHECKING:
     from flows.night import Night
-
-
-def pool(night: Night, role: Role) -> DatasetRef | None:
-    """The sound rows of the role's own source, loaded once a night; None when the role has none."""
-    address = role_source(night.settings.data, role)
-    if not address:
-        return None
-    if role not in night.pools:
-        source, of = pinned(address), f"{role} file"
-        kind = "chat" if role == "warm" else "prompts"
-        made = load_rows(source.address, source.digest, kind, night.settings.validation, of, night.base)
-        night.pools[role] = night.validated[of] = made
-    return night.pools[role]
 
 
 def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> DatasetRef:

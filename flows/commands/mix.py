@@ -169,5 +169,6 @@ def _table(data: dict[str, Any]) -> Any:
     whole = {**data["left_out"], "kept": data["rows"] + data["held_out"]}
     table.add_row("all", f"{whole['kept']:,}", *(f"{whole[reason]:,}" for reason in reasons), style="bold")
     rejected = f"; {whole['rejected']:,} rejected by validation" if whole["rejected"] else ""
-    table.caption = f"{data['read']:,} rows read, {data['rows']:,} mixed, {data['held_out']:,} held out{rejected}"
+    crowded = f"; {data['crowded']:,} share their wording with too many to compare all" if data["crowded"] else ""
+    table.caption = f"{data['read']:,} rows read, {data['rows']:,} mixed, {data['held_out']:,} held out{rejected}{crowded}"
     return table

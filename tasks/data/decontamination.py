@@ -5,7 +5,8 @@ punctuation. Runs that many items have (the wording of a suite's instructions) a
 count; NeMo Curator and lm-evaluation-harness leave frequent runs out likewise. With ``ngram: 8`` and ``covered: 0.5`` it is
 the rule of Tulu 3 (Lambert et al. 2024, arXiv 2411.15124): more than half of the question's words lie in shared runs.
 A question of fewer words counts as a whole: some turn of the row says exactly this (`normal_text`), or the row's
-conversation asks what the item's does (`question_keys`); that holds for long ones too.
+conversation asks what the item's does (`question_keys`); that holds for long ones too. What is left thus passes
+`assert_disjoint`, as far as questions go.
 """
 
 from __future__ import annotations

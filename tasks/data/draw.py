@@ -80,8 +80,8 @@ def mix_rows(parts: list[Path], out: Path) -> dict[str, int]:
     def distinct() -> Iterator[Row]:
         nonlocal duplicates
         for row in itertools.chain.from_iterable(map(read_rows, parts)):
-            turns = [(message["role"], message["content"]) for message in row["messages"]]
-            digest = hashlib.sha256(json.dumps(turns).encode()).hexdigest()
+            said = [{name: part for name, part in message.items() if name != "train"} for message in row["messages"]]
+            digest = hashlib.sha256(json.dumps([said, row.get("tools")], sort_keys=True).encode()).hexdigest()
             if seen.setdefault(row["id"], digest) != digest:
                 raise ContractError(f"two different conversations are called {row['id']!r}; ids must be unique")
             if digest in conversations:

@@ -2,7 +2,7 @@
 
 Near duplicates are found with MinHash (Broder 1997) and locality-sensitive hashing (Leskovec et al., Mining of Massive
 Datasets, chapter 3) over runs of words; a pair that hashing proposes is then measured, so that no row is left out for a
-similarity it does not have. The signatures are datasketch's. Its index is not used: at some 4 KB a row it would not hold
+similarity it does not have. The signatures are datasketch's. Its index is not used: at 7 KB a row it would not hold
 a million rows; here bands are numbered by sorting instead.
 """
 

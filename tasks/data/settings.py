@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.data.mix_settings import MixSettings
 from tasks.runtime.fingerprint import Unkeyed
 
 # An address says where, not what: what it holds is loaded into an artifact first, whose digest is in the tasks' keys.
@@ -34,4 +35,13 @@ class DataSettings(BaseModel):
     evaluation_items: int = Field(400, ge=1, le=1_000_000, description="Items every model is evaluated on.")
     train_file: Address = Field("", description=f"Prompt rows for training, instead of the source: {_ADDRESS}.")
     warm_file: Address = Field("", description=f"Chat rows for the warm start: {_ADDRESS}.")
+    warm_mix: MixSettings = Field(
+        MixSettings(), description="Several sources for the warm start, mixed, instead of warm_file; no sources: no mix."
+    )
     evaluation_file: Address = Field("", description=f"Prompt rows for evaluation: {_ADDRESS}.")
+
+    @model_validator(mode="after")
+    def _one_place_for_warm_rows(self) -> DataSettings:
+        if self.warm_file and self.warm_mix.sources:
+            raise ValueError("warm_file and warm_mix.sources are both given; put the file among the sources")
+        return self

@@ -97,7 +97,7 @@ def _filled(drawn: np.ndarray, sizes: np.ndarray, rows: int) -> np.ndarray:
 def assert_apart(train: Iterable[Row], held_out: Iterable[Row]) -> dict[str, int]:
     """Proof that no prompt and no named group is on both sides; returns how many rows of each were compared.
 
-    Memory: 16 bytes' worth of set a held-out row; both sides are streamed.
+    Memory: about 100 bytes a prompt of the held-out rows; both sides are streamed.
 
     Raises:
         OverlapError: listing the training rows that share one.

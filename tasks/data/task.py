@@ -118,7 +118,7 @@ def draw_warm_rows(
         return store.publish(draft, "chat", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
 
 
-@winnow_task(version="1", label="mix rows of {of}", unkeyed=("of",))
+@winnow_task(version="2", label="mix rows of {of}", unkeyed=("of",))
 def mix_training_rows(parts: list[DatasetRef], of: str) -> DatasetRef:
     """Chat rows put together in the order of `parts`, each conversation once. `of` names the work for people.
 

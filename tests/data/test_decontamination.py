@@ -37,7 +37,9 @@ def words(first: int, last: int) -> str:
         talk(("user", QUESTION), ("assistant", "47")),
         talk(("user", f"Please solve this:\n\n{QUESTION.upper()} Thanks."), ("assistant", "47")),
         talk(("user", "Make up a puzzle."), ("assistant", f"Here it is: {QUESTION}")),
-        talk(("user", "Hi"), ("assistant", "Hello"), ("user", QUESTION.replace(",", "").replace(" ", "  ")), ("assistant", "47")),
+        talk(
+            ("user", "Hi"), ("assistant", "Hello"), ("user", QUESTION.replace(",", "").replace(" ", "  ")), ("assistant", "47")
+        ),
         talk(("system", f"Example: {QUESTION} 47"), ("user", "Go"), ("assistant", "Ok")),
         talk(("user", "Go"), ("assistant", "47"), reasoning_content=QUESTION),
     ],
@@ -60,7 +62,9 @@ def test_the_rule_of_tulu_counts_the_share_of_words() -> None:
 
 def test_short_questions_count_as_a_whole() -> None:
     items = [item("What is 3 + 5?", "short")]
-    same, other, longer = (talk(("user", text), ("assistant", "8")) for text in ("what is  3 + 5?", "What is 3 - 5?", "So what is 3 + 5?"))
+    same, other, longer = (
+        talk(("user", text), ("assistant", "8")) for text in ("what is  3 + 5?", "What is 3 - 5?", "So what is 3 + 5?")
+    )
     later = talk(("user", "Hi"), ("assistant", "Yes?"), ("user", "WHAT IS 3 + 5?"), ("assistant", "8"))
     assert overlaps(items, same, other, longer, later) == [[Overlap("short", 1.0)], [], [], [Overlap("short", 1.0)]]
 
@@ -76,7 +80,10 @@ def test_the_wording_of_a_suite_is_nobodys_question() -> None:
 
 
 def test_several_turns_of_an_item_count_and_the_most_covered_item_comes_first() -> None:
-    both = prompt("both", messages=[{"role": "user", "content": words(0, 14)}, *talk(("assistant", "Yes?"), ("user", words(14, 28)))["messages"]])
+    both = prompt(
+        "both",
+        messages=[{"role": "user", "content": words(0, 14)}, *talk(("assistant", "Yes?"), ("user", words(14, 28)))["messages"]],
+    )
     (found,) = overlaps([item(f"{QUESTION} {QUESTION}", "twice"), both], talk(("user", words(0, 14))))
     assert found == [Overlap("both", 1.0), Overlap("twice", 28 / (2 * len(WORDS)))]
 
@@ -85,7 +92,9 @@ LETTERS = st.lists(st.sampled_from("abc"), min_size=1, max_size=14)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(LETTERS, max_size=4), st.lists(st.lists(LETTERS, min_size=1, max_size=3), max_size=4), st.sampled_from([0, 0.5]))
+@given(
+    st.lists(LETTERS, max_size=4), st.lists(st.lists(LETTERS, min_size=1, max_size=3), max_size=4), st.sampled_from([0, 0.5])
+)
 def test_overlaps_are_those_of_a_slow_reference(items: list[list[str]], rows: list[list[list[str]]], share: float) -> None:
     n = 5
 
@@ -96,7 +105,12 @@ def test_overlaps_are_those_of_a_slow_reference(items: list[list[str]], rows: li
         if question in turns:
             return 1.0
         said = set().union(*map(runs, turns))
-        hits = {p for start in range(len(question) - n + 1) if tuple(question[start : start + n]) in said for p in range(start, start + n)}
+        hits = {
+            p
+            for start in range(len(question) - n + 1)
+            if tuple(question[start : start + n]) in said
+            for p in range(start, start + n)
+        }
         return len(hits) / len(question)
 
     asked = [item(" ".join(text), f"i{number}") for number, text in enumerate(items)]
@@ -104,5 +118,9 @@ def test_overlaps_are_those_of_a_slow_reference(items: list[list[str]], rows: li
     found = EvaluationQuestions(asked, DecontaminationSettings(ngram=n, covered=share)).overlaps(spoken)
     for turns, overlaps in zip(rows, found, strict=True):
         expected = {f"i{k}": covered(text, turns) for k, text in enumerate(items) if items.index(text) == k}
-        got = {overlap.item: overlap.covered for overlap in overlaps if items.index(items[int(overlap.item[1:])]) == int(overlap.item[1:])}
+        got = {
+            overlap.item: overlap.covered
+            for overlap in overlaps
+            if items.index(items[int(overlap.item[1:])]) == int(overlap.item[1:])
+        }
         assert got == pytest.approx({name: value for name, value in expected.items() if value > share})

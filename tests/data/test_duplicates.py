@@ -44,8 +44,16 @@ def similarity(one: dict[str, Any], other: dict[str, Any], settings: DuplicateSe
 @pytest.mark.parametrize(
     ("changes", "same"),
     [
-        ({"id": "b", "source": "else", "metadata": {"x": 1}}, True),
-        ({"messages": [{"role": "user", "content": " QUESTION\na"}, {"role": "assistant", "content": "ａnswer", "train": False}]}, True),
+        ({"source": "else", "metadata": {"x": 1}}, True),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": " QUESTION\na"},
+                    {"role": "assistant", "content": "ａnswer", "train": False},
+                ]
+            },
+            True,
+        ),
         ({"messages": [{"role": "user", "content": "question a"}, {"role": "assistant", "content": "answers"}]}, False),
         ({"messages": [{"role": "system", "content": "question a"}, {"role": "assistant", "content": "answer"}]}, False),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, False),
@@ -81,7 +89,7 @@ def test_planted_near_duplicates_are_found_and_others_kept(tmp_path: Path) -> No
     for family, true in enumerate(expected):
         first, second = 2 * family, 2 * family + 1
         assert found.of[first] == first
-        assert (found.of[second] == first) is (true >= 0.8)
+        assert found.of[second] == (first if true >= 0.8 else second)
         assert found.similarity[second] == pytest.approx(true if true >= 0.8 else 1)
     assert found.crowded == 0
 
@@ -90,7 +98,11 @@ WORDS = st.lists(st.sampled_from([f"w{number}" for number in range(12)]), max_si
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=st.lists(WORDS.map(lambda words: said(*words)), max_size=25), threshold=st.sampled_from([0.5, 0.8, 1.0]), ngram=st.integers(1, 3))
+@given(
+    rows=st.lists(WORDS.map(lambda words: said(*words)), max_size=25),
+    threshold=st.sampled_from([0.5, 0.8, 1.0]),
+    ngram=st.integers(1, 3),
+)
 def test_what_is_left_out_is_as_similar_as_it_says_and_again_nothing_is(
     rows: list[dict[str, Any]], threshold: float, ngram: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -112,7 +124,10 @@ def test_what_is_left_out_is_as_similar_as_it_says_and_again_nothing_is(
 
 def test_conversations_or_prompts_are_compared(tmp_path: Path) -> None:
     words = [f"w{number}" for number in range(40)]
-    rows = [said(*words, answer="a b c d e f g h i j k l m n o p"), said(*words, "!", answer="16 17 18 19 20 21 22 23 24 25 26 27")]
+    rows = [
+        said(*words, answer="a b c d e f g h i j k l m n o p"),
+        said(*words, "!", answer="16 17 18 19 20 21 22 23 24 25 26 27"),
+    ]
     assert near(rows, tmp_path).of.tolist() == [0, 1]
     found = near(rows, tmp_path, DuplicateSettings(near="prompt"))
     assert (found.of.tolist(), found.similarity.tolist()) == ([0, 0], [1.0, 1.0])

@@ -55,7 +55,4 @@ def test_runs_are_numbered_as_tuples_would_be(texts: list[list[str]], n: int) ->
 
 def test_numbers_are_the_same_everywhere() -> None:
     assert ngrams([["to", "be", "or"]], 2)[0].tolist() == ngrams([["x"], ["to", "be", "or", "not"]], 2)[0].tolist()[:2]
-    assert ngrams([["to", "be"]], 2)[0].tolist() == [KNOWN]
-
-
-KNOWN = 0
+    assert ngrams([["to", "be"]], 2)[0].tolist() == [734337129015533613]

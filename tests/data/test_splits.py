@@ -89,9 +89,11 @@ def test_a_prompt_is_the_first_user_turn_however_it_is_spelt() -> None:
 
 def test_a_bad_split_is_found() -> None:
     train = [row(number) for number in range(20)]
-    with pytest.raises(OverlapError, match=r"2 training rows share a prompt or group with held-out rows: 3/None/yes, 4/None/yes;"):
+    with pytest.raises(
+        OverlapError, match=r"2 training rows share a prompt or group with held-out rows: 3/None/yes, 4/None/yes;"
+    ):
         assert_apart(train, [row(3, answer="no"), row(4)])
-    with pytest.raises(OverlapError, match="20 training rows .* and 10 more; split them by group"):
+    with pytest.raises(OverlapError, match=r"20 training rows .* and 10 more; split them by group"):
         assert_apart([row(number, 1) for number in range(20)], [row(99, 1)])
 
 

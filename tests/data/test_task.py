@@ -12,9 +12,10 @@ import pytest
 from prefect import flow
 from prefect.testing.utilities import prefect_test_harness
 
+from tasks.data.mix_settings import MixSettings
 from tasks.data.settings import DataSettings
 from tasks.data.sources.digest import pinned
-from tasks.data.task import check_disjoint, draw_prompts, draw_warm_rows, load_rows, mix_training_rows
+from tasks.data.task import check_disjoint, draw_prompts, draw_warm_rows, load_rows, mix_sources, mix_training_rows
 from tasks.runtime.errors import ContractError, DataError, OverlapError
 from tasks.runtime.references import DatasetRef, parse_ref
 from tasks.runtime.rows import read_rows, write_rows
@@ -201,3 +202,52 @@ def test_two_conversations_of_one_id_are_not_mixed(store: Store) -> None:
     chats = [{"id": "a", "messages": [{"role": "user", "content": text}], "source": "file"} for text in ("1", "2")]
     with pytest.raises(ContractError, match="two different conversations are called 'a'"):
         in_flow(store, lambda: mix_training_rows([publish(store, "chat", [row]) for row in chats], of="test"))
+
+
+def test_sources_are_mixed_and_what_the_evaluation_asks_is_left_out(store: Store) -> None:
+    def said(number: int, source: str) -> dict[str, Any]:
+        turns = [{"role": "user", "content": f"Name {number}."}, {"role": "assistant", "content": "Done."}]
+        return {"id": f"{source}{number}", "messages": turns, "source": source}
+
+    settings = MixSettings.model_validate(
+        {"sources": [{"address": "a", "weight": 2}, {"address": "b", "weight": 1}], "held_out": {"rows": 3}}
+    )
+    asks = {
+        "id": "i",
+        "messages": [{"role": "user", "content": "name 3."}],
+        "reference": "8",
+        "verifier": "number",
+        "family": "f",
+    }
+
+    def mixed(elsewhere: bool) -> DatasetRef:
+        parts = [
+            publish(store, "chat", [said(n, "a") for n in range(12)]),
+            publish(store, "chat", [said(n, "b") for n in range(8, 20)]),
+        ]
+        moved = (
+            [source.model_copy(update={"address": "else"}) for source in settings.sources] if elsewhere else settings.sources
+        )
+        made: DatasetRef = mix_sources(
+            parts, settings.model_copy(update={"sources": moved}), [publish(store, "prompts", [asks])], of="warm rows"
+        )
+        check_disjoint(publish(store, "prompts", [asks]), [made])
+        return made
+
+    made, outcomes = in_flow(store, lambda: mixed(elsewhere=False))
+    assert outcomes == ["run", "run"]
+    left_out = {"evaluation_item": 1, "duplicate": 4, "near_duplicate": 0, "over_cap": 0, "over_share": 3}
+    assert made.counts == {"rows": 13, "read": 24, "held_out": 3} | left_out
+    held = list(read_rows(store.open(parse_ref(made.metadata["held_out"]))))
+    rows = list(read_rows(store.open(made)))
+    assert (len(held), len(rows), made.metadata["summary"]["left_out"]) == (3, 13, left_out)
+    assert sorted(path.name for path in store.open(made).iterdir()) == [
+        "left_out.jsonl",
+        "manifest.json",
+        "overlaps.jsonl",
+        "rows-00000.parquet",
+    ]
+    assert sum(row["source"] == "a" for row in rows + held) == 11
+    assert in_flow(store, lambda: mixed(elsewhere=True)) == (made, ["cached", "cached"])
+    with pytest.raises(ContractError, match=r"parts of one kind, and these are of \['chat', 'prompts'\]"):
+        in_flow(store, lambda: mix_sources([made, publish(store, "prompts", [asks])], settings, [], of="both"))
