@@ -11,9 +11,8 @@ from flows.benches.conversations import conversations
 from flows.benches.workload import Workload, workload
 from tasks.chat.settings import RenderSettings
 from tasks.runtime.errors import WinnowError
-from tasks.runtime.rows import Row
+from tasks.runtime.rows import IGNORED, Row
 
-IGNORED = -100
 CHUNK = 1_000
 
 

@@ -1,13 +1,6 @@
 """`winnow mix`: rows of several sources → one file to train on, and one held out to measure with.
 
 Run: ``winnow mix --profile mix.yaml --out train.parquet --held-out held_out.parquet``
-A profile has the fields of `MixSettings`, and `validation` as in other profiles::
-
-    sources:
-      - {address: chats.jsonl, weight: 3}
-      - {address: "hf:org/name?split=train", name: name, weight: 1, cap: 20000}
-    decontamination: {against: [gsm8k_test.jsonl]}
-    held_out: {share: 0.02}
 """
 
 from __future__ import annotations
@@ -34,7 +27,17 @@ def mix(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Mix sources: shares and caps, no duplicates, no evaluation items; each row left out is listed with its reason."""
+    """Mix sources: shares and caps, no duplicates, no evaluation items; each row left out is listed with its reason.
+
+    A profile has the fields of MixSettings, and `validation` as in other profiles:
+
+    \b
+    sources:
+      - {address: chats.jsonl, weight: 3}
+      - {address: "hf:org/name?split=train", name: name, weight: 1, cap: 20000}
+    decontamination: {against: [gsm8k_test.jsonl]}
+    held_out: {share: 0.02}
+    """
     from flows.terminal import emit, progress_bar
     from tasks.data.ledger import LEFT_OUT, OVERLAPS
     from tasks.data.mixing import check_places, mix_folders

@@ -11,13 +11,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from tasks.chat.labels import IGNORED, Rendering, renderings
+from tasks.chat.labels import Rendering, renderings
 from tasks.chat.packing import pack_rows
 from tasks.chat.settings import RenderSettings
 from tasks.chat.tokenizer import load_tokenizer
 from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.progress import tracked
-from tasks.runtime.rows import Row, read_rows, write_rows
+from tasks.runtime.rows import IGNORED, Row, read_rows, write_rows
 
 DROPPED = "dropped.jsonl"
 log = logging.getLogger("winnow.chat")

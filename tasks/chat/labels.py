@@ -17,9 +17,8 @@ from tasks.chat.settings import RenderSettings
 from tasks.chat.spans import Planner, Script
 from tasks.chat.tokens import Encoded, Scribe, in_order
 from tasks.runtime.errors import DataError
-from tasks.runtime.rows import Row
+from tasks.runtime.rows import IGNORED, Row
 
-IGNORED = -100
 # Rows that are tokenised in one call: enough to make the call cheap, few enough to keep them all in memory.
 _ROWS, _CHARACTERS = 256, 1 << 20
 

@@ -13,9 +13,8 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 
 from tasks.runtime.errors import DataError
-from tasks.runtime.rows import Row
+from tasks.runtime.rows import IGNORED, Row
 
-IGNORED = -100
 WINDOW = 8_192
 WINDOW_TOKENS = 1 << 21
 log = logging.getLogger("winnow.chat")

@@ -5,9 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
-from tasks.runtime.rows import Row
-
-IGNORED = -100
+from tasks.runtime.rows import IGNORED, Row
 
 
 def label_runs(tokenizer: Any, row: Row) -> list[tuple[str, float]]:

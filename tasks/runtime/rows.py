@@ -20,6 +20,7 @@ from tasks.runtime.errors import ContractError
 Row = dict[str, Any]
 
 STATES = ("accepted", "rejected", "answer_unparsable", "reference_unparsable", "timed_out", "error")
+IGNORED = -100  # the label of a token that is not trained: torch's and transformers' own number
 ROWS_PER_SHARD = 50_000
 _BATCH = 2_000
 # A label row may be a pack of thousands of tokens, each a Python number in three or four lists.

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from tasks.chat.packing import IGNORED, join_rows
+from tasks.chat.packing import join_rows
 from tasks.runtime.errors import DataError
-from tasks.runtime.rows import Row, read_rows
+from tasks.runtime.rows import IGNORED, Row, read_rows
 
 TRAINED = ("input_ids", "labels", "position_ids", "loss_weights", "weight")
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tasks.runtime.rows import Row
+from tasks.runtime.rows import IGNORED, Row
 from tasks.validate.facts import Facts
 from tasks.validate.messages import Columns
 from tasks.validate.settings import ValidationSettings
 
-IGNORED = -100
 # Weights are kept as 32-bit floats.
 _SAME_WEIGHT = 1e-5
 _OTHERS = ("position_ids", "loss_weights")

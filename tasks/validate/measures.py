@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.runtime.rows import Row
-
-IGNORED = -100
+from tasks.runtime.rows import IGNORED, Row
 
 # kind → column → what it is. `tokens` and `language` of chat and prompt rows are measured by the checker.
 MEASURES: dict[str, dict[str, str]] = {

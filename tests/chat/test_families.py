@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tasks.chat.labels import IGNORED, Reject, label_rows
+from tasks.chat.labels import Reject, label_rows
 from tasks.chat.render import end_of_turn, render_prompt
 from tasks.chat.settings import RenderSettings
+from tasks.runtime.rows import IGNORED
 from tests.chat.families import FAMILIES, Family
 from tests.chat.families.texts import CONVERSATION, PROMPT_END, WHOLE
 from tests.chat.reference import tokenise

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tasks.chat.labels import IGNORED, Reject, label_rows
+from tasks.chat.labels import Reject, label_rows
 from tasks.chat.render import plain_messages, render_prompt
 from tasks.chat.settings import RenderSettings
 from tasks.runtime.errors import ConfigurationError
+from tasks.runtime.rows import IGNORED
 from tests.chat import templates
 
 END = "<|im_end|>"
@@ -272,10 +273,13 @@ def test_trained_text_is_the_answer_and_its_end(tokenizer: Any, contents: list[s
 
 @SLOW
 @given(contents=st.lists(TEXT, min_size=2, max_size=2))
+@example(contents=["q", "\n\n<|im_end|>"])
 def test_prefix_is_refused_exactly_when_it_does_not_hold(tokenizer: Any, contents: list[str]) -> None:
     chat = row(*contents)
     made = render(tokenizer, chat, "assistant", 10_000)
     prompt = render_prompt(tokenizer, chat["messages"][:1])
     whole = tokenizer.apply_chat_template(chat["messages"], return_dict=False)
-    refused = isinstance(made, Reject) and made.reason == "prefix_tokens"
-    assert refused == (whole[: len(prompt)] != prompt)
+    reason = made.reason if isinstance(made, Reject) else None
+    # An answer that holds the closing token is refused for that, whatever else is wrong with it.
+    if reason != "control_token":
+        assert (reason == "prefix_tokens") == (whole[: len(prompt)] != prompt)

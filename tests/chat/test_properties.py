@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tasks.chat.labels import IGNORED, Reject, label_rows
+from tasks.chat.labels import Reject, label_rows
 from tasks.chat.settings import RenderSettings
+from tasks.runtime.rows import IGNORED
 from tests.chat.families import FAMILIES, Family
 from tests.chat.families.conversations import conversations, tool_conversations
 from tests.chat.reference import Ends, RefusedError, expected_rows, tokenise, trained_turns

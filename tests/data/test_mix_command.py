@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.commands import mix
 from tasks.data.load import sound_rows
+from tasks.data.mix_settings import MixSettings
 from tasks.runtime.errors import ConfigurationError, DataError
 from tests.data.test_load import lines
 from tests.validate.rows import chat, label, prompt
@@ -82,3 +85,9 @@ def test_what_cannot_be_mixed_is_refused_at_the_start(tmp_path: Path, sources: d
     with pytest.raises(DataError, match=r"bad\.jsonl: 4 chat rows read, 1 rejected"):
         run(tmp_path, {"sources": [{"address": str(tmp_path / "bad.jsonl")}]}, *out)
     assert not (tmp_path / "train.jsonl").exists()
+
+
+def test_the_profile_in_the_help_is_one() -> None:
+    shown = inspect.cleandoc(mix.mix.__doc__ or "").split("\b\n")[1]
+    settings = MixSettings.model_validate(yaml.safe_load(shown))
+    assert [source.weight for source in settings.sources] == [3, 1]
