@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any
 
 from flows.benches.conversations import conversations
+from flows.benches.tokenising import seconds_to_tokenise
 from flows.benches.workload import Workload, workload
 from tasks.chat.settings import RenderSettings
 from tasks.runtime.errors import WinnowError
 from tasks.runtime.rows import IGNORED, Row
 
-CHUNK = 1_000
+CHUNK = 10_000
 
 
 def bench_rendering(count: int) -> list[Workload]:
@@ -33,7 +34,7 @@ def bench_rendering(count: int) -> list[Workload]:
 
 def _by_mask(tokenizer: Any, count: int, mask: Any) -> Workload:
     from tasks.chat.labels import label_rows
-    from tasks.chat.render import end_of_turn_id
+    from tasks.chat.render import end_of_turn_id, render_text
     from tasks.runtime.memory import PeakMemory
 
     settings, end = RenderSettings(mask=mask), end_of_turn_id(tokenizer)
@@ -41,14 +42,15 @@ def _by_mask(tokenizer: Any, count: int, mask: Any) -> Workload:
     peak = PeakMemory()
     peak.start()
     rows = conversations(count)
-    while chunk := list(islice(rows, CHUNK * 10)):
+    while chunk := list(islice(rows, CHUNK)):
         started = time.monotonic()
         ours = list(label_rows(tokenizer, chunk, settings))
         seconds["ours"] += time.monotonic() - started
         started = time.monotonic()
         peer = [two_calls(tokenizer, row, mask, end) for row in chunk]
         seconds["peer"] += time.monotonic() - started
-        seconds["tokenising"] += _tokenising(tokenizer, chunk)
+        texts = [render_text(tokenizer, row["messages"]) for row in chunk]
+        seconds["tokenising"] += seconds_to_tokenise(tokenizer, texts)
         _refuse_difference(chunk, ours, peer)
     peak.stop()
     return workload(
@@ -73,16 +75,6 @@ def two_calls(tokenizer: Any, row: Row, mask: str, end: int) -> tuple[list[int],
         stop = ids.index(end, len(prefix)) + 1
         labels[len(prefix) : stop] = ids[len(prefix) : stop]
     return ids, labels
-
-
-def _tokenising(tokenizer: Any, rows: Sequence[Row]) -> float:
-    from tasks.chat.render import render_text
-
-    texts = [render_text(tokenizer, row["messages"]) for row in rows]
-    started = time.monotonic()
-    for first in range(0, len(texts), CHUNK):
-        tokenizer.backend_tokenizer.encode_batch_fast(texts[first : first + CHUNK], add_special_tokens=False)
-    return time.monotonic() - started
 
 
 def _refuse_difference(rows: Sequence[Row], ours: Sequence[Any], peer: Sequence[Any]) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.benches.conversations import conversations
+from flows.benches.tokenising import BATCH, seconds_to_tokenise
 from flows.benches.workload import Workload, workload
 from tasks.runtime.errors import WinnowError
 from tasks.runtime.rows import Row
-
-BATCH = 1_000
 
 
 def bench_validation(count: int) -> Workload:
@@ -28,10 +27,10 @@ def bench_validation(count: int) -> Workload:
     tokenizer = load_tokenizer("embedded")
     rows = list(conversations(count))
     texts = [render_text(tokenizer, row["messages"]) for row in rows]
-    tokenizer(texts[:BATCH])  # the first call starts threads and fills the cache of words
+    seconds_to_tokenise(tokenizer, texts[:BATCH])  # the first call starts threads and fills the cache of words
     peak = PeakMemory()
     peak.start()
-    peer = _tokenise(tokenizer, texts)
+    peer = seconds_to_tokenise(tokenizer, texts)
     ours = _validate(tokenizer, rows)
     peak.stop()
     return workload(
@@ -43,13 +42,6 @@ def bench_validation(count: int) -> Workload:
         limit_share=ours / peer,
         peak_bytes=peak.peak_bytes,
     )
-
-
-def _tokenise(tokenizer: Any, texts: Sequence[str]) -> float:
-    started = time.monotonic()
-    for first in range(0, len(texts), BATCH):
-        tokenizer(list(texts[first : first + BATCH]), add_special_tokens=False)
-    return time.monotonic() - started
 
 
 def _validate(tokenizer: Any, rows: Sequence[Row]) -> float:
