@@ -118,7 +118,6 @@ def _kind(address: str) -> str:
 def _loaded(settings: MixSettings, validation: ValidationSettings, scratch: Path) -> tuple[str, list[Path], list[Path]]:
     """The kind of the first source, which the others must be of; each source's sound rows, and its rejects."""
     from tasks.data.pools import write_pool
-    from tasks.data.sources.digest import pinned
     from tasks.runtime.errors import DataError
     from tasks.validate.report import REJECTS, refuse_bad
 
@@ -126,7 +125,7 @@ def _loaded(settings: MixSettings, validation: ValidationSettings, scratch: Path
     for source in settings.sources:
         parts.append(_folder(scratch, "part"))
         report = _folder(scratch, "report")
-        summary = write_pool(pinned(source.address), kind, validation, None, parts[-1], report)
+        summary = write_pool(source.address, kind, validation, None, parts[-1], report)
         rejects.append(report / REJECTS)
         try:
             refuse_bad(summary, f"see `winnow validate {source.address}`")

@@ -81,13 +81,10 @@ def _write(tokenizer: Any, rows: Iterator[Any], settings: RenderSettings, tally:
 
 def _sound(rows: Iterator[Any], tally: Tally) -> Iterator[Any]:
     """Rows that are chat rows at all; the others are dropped under the code of their fault."""
-    from tasks.data.records import Fault
     from tasks.validate.structure import problems, row_id
 
     for row in rows:
-        if isinstance(row, Fault):
-            tally.drop(row.place, row.code, row.detail)
-        elif found := problems("chat", row):
+        if found := problems("chat", row):
             code, detail = next(iter(found.items()))
             tally.drop(row_id("chat", row), code, detail)
         else:

@@ -15,6 +15,7 @@ from tasks.data.settings import DataSettings
 from tasks.runtime.errors import ContractError
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.rows import Row, read_rows, write_rows
+from tasks.validate.messages import said_bytes
 
 
 def role_source(settings: DataSettings, role: str) -> str:
@@ -80,8 +81,7 @@ def mix_rows(parts: list[Path], out: Path) -> dict[str, int]:
     def distinct() -> Iterator[Row]:
         nonlocal duplicates
         for row in itertools.chain.from_iterable(map(read_rows, parts)):
-            said = [{name: part for name, part in message.items() if name != "train"} for message in row["messages"]]
-            digest = hashlib.sha256(json.dumps([said, row.get("tools")], sort_keys=True).encode()).hexdigest()
+            digest = hashlib.sha256(said_bytes("chat", row)).hexdigest()
             if seen.setdefault(row["id"], digest) != digest:
                 raise ContractError(f"two different conversations are called {row['id']!r}; ids must be unique")
             if digest in conversations:

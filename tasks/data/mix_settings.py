@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.runtime.fingerprint import Unkeyed
 
-# Where rows lie, not what they are: see tasks.data.settings.
+# An address says where, not what: what it holds is loaded into an artifact first, whose digest is in the tasks' keys.
 Address = Annotated[str, Unkeyed()]
 Scope = Literal["off", "prompt", "conversation"]
 

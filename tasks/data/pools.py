@@ -19,8 +19,17 @@ from tasks.validate.report import Inspection, Summary
 from tasks.validate.settings import ValidationSettings
 
 
-def write_pool(
+def write_pinned_pool(
     source: Pinned, kind: str, settings: ValidationSettings, model: Path | None, accepted: Path, report: Path
+) -> Summary:
+    """As `write_pool`, of a source that must be what it was when it was pinned: else `DataError`."""
+    if pinned(source.address).digest != source.digest:
+        raise DataError(f"{source.address} has changed since the run began; run again")
+    return write_pool(source.address, kind, settings, model, accepted, report)
+
+
+def write_pool(
+    address: str, kind: str, settings: ValidationSettings, model: Path | None, accepted: Path, report: Path
 ) -> Summary:
     """Load a source and check its rows by their suite: accepted ones to `accepted`, the report with all others to `report`.
 
@@ -33,16 +42,14 @@ def write_pool(
         that the report is kept whatever it says.
 
     Raises:
-        DataError: the source holds rows of another kind, cannot be read, or changed since it was pinned.
+        DataError: the source holds rows of another kind or cannot be read.
     """
-    if pinned(source.address).digest != source.digest:
-        raise DataError(f"{source.address} has changed since the run began; run again")
     facts = Facts()
     if model is not None:
         from tasks.chat.tokenizer import load_tokenizer
 
         facts = tokenizer_facts(load_tokenizer(model))
-    loaded = load_kind(source.address, kind)
+    loaded = load_kind(address, kind)
     inspection = Inspection(kind, facts, report, settings)
     write_rows(accepted, kind, inspection.accepted(tracked(loaded.rows, 0, "rows")))
     return {**inspection.finish(), "format": loaded.format}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tasks.data.mix_settings import MixSettings
-from tasks.runtime.fingerprint import Unkeyed
+from tasks.data.mix_settings import Address, MixSettings
 
-# An address says where, not what: what it holds is loaded into an artifact first, whose digest is in the tasks' keys.
-Address = Annotated[str, Unkeyed()]
 _ADDRESS = "a file, folder or pattern, local or s3://, or hf:org/name, in any known format"
 
 

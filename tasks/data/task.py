@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tasks.data.draw import check_folders, mix_rows, write_prompts, write_warm_rows
 from tasks.data.mix_settings import MixSettings
 from tasks.data.mixing import mix_folders
-from tasks.data.pools import write_pool
+from tasks.data.pools import write_pinned_pool
 from tasks.data.procedural import Draw, Role
 from tasks.data.settings import DataSettings
 from tasks.data.sources.digest import Pinned
@@ -16,9 +16,8 @@ from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import in_stage, winnow_task
-from tasks.validate.report import REJECTS, refuse_bad
 from tasks.validate.settings import ValidationSettings
-from tasks.validate.task import show_validation
+from tasks.validate.task import publish_checked
 
 
 @winnow_task(version="1", label="load {of}", unkeyed=("address", "of"))
@@ -49,19 +48,11 @@ def load_rows(
     inputs: dict[str, Any] = {"source": digest, **({"model": model} if model else {})}
     with store.draft() as accepted, store.draft() as draft:
         folder = store.open(model) if model else None
-        summary = in_stage("load", write_pool, source, kind, settings, folder, accepted, draft)
-        counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
-        about = {"suite": kind, "format": summary["format"]}
-        report = store.publish(draft, "report", inputs=inputs, config=settings, counts=counts, metadata=about)
-        show_validation(of, summary)
+        summary = in_stage("load", write_pinned_pool, source, kind, settings, folder, accepted, draft)
         try:
-            refuse_bad(summary, f"{store.uri}/{report.uri}/{REJECTS}")
+            return publish_checked(of, summary, accepted, draft, inputs, settings, {"format": summary["format"]})
         except DataError as error:
             raise DataError(f"{address}: {error}") from error
-        about = {"report": report.model_dump(), "format": summary["format"]}
-        return store.publish(  # type: ignore[no-any-return]
-            accepted, kind, inputs=inputs, config=settings, counts=counts, metadata=about
-        )
 
 
 @winnow_task(version="2", label="draw {role} prompts, round {round}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from prefect.artifacts import create_table_artifact
@@ -59,18 +60,44 @@ def validate(
             folders["chat"] = [store.open(ref) for ref in chat]
         facts = Facts(mask=mask, draws=draws)
         summary = in_stage("validate", validate_folders, kind, *rows, facts, settings, accepted, draft, **folders)
-        counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
-        report: ReportRef = store.publish(
-            draft, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind}
-        )
-        show_validation(of, summary)
-        refuse_bad(summary, f"{store.uri}/{report.uri}/{REJECTS}")
-        about = {"report": report.model_dump()}
-        made: DatasetRef = store.publish(accepted, kind, inputs=inputs, config=settings, counts=counts, metadata=about)
-        return made
+        return publish_checked(of, summary, accepted, draft, inputs, settings)
 
 
-def show_validation(of: str, summary: Summary) -> None:
+def publish_checked(
+    of: str,
+    summary: Summary,
+    accepted: Path,
+    report: Path,
+    inputs: dict[str, Any],
+    settings: ValidationSettings,
+    about: dict[str, Any] | None = None,
+) -> DatasetRef:
+    """Publish the report, show it, and pass the accepted rows on, unless too much was rejected.
+
+    Args:
+        accepted, report: drafts that an `Inspection` filled; `summary` is what it came to.
+        about: more metadata for both.
+
+    Returns:
+        The accepted rows, as `validate` describes them.
+
+    Raises:
+        DataError: too much was rejected. The report is in the store all the same.
+    """
+    store, kind, more = current_run().store, summary["suite"], about or {}
+    counts = {"rows": summary["accepted"], "read": summary["read"], "rejected": summary["rejected"]}
+    written: ReportRef = store.publish(
+        report, "report", inputs=inputs, config=settings, counts=counts, metadata={"suite": kind, **more}
+    )
+    _show(of, summary)
+    refuse_bad(summary, f"{store.uri}/{written.uri}/{REJECTS}")
+    made: DatasetRef = store.publish(
+        accepted, kind, inputs=inputs, config=settings, counts=counts, metadata={"report": written.model_dump(), **more}
+    )
+    return made
+
+
+def _show(of: str, summary: Summary) -> None:
     """A table in the UI: codes and expectations, counts and a few ids, nothing of the rows' text."""
     lines = [
         _line(code, summary["severities"][code], count, ", ".join(summary["examples"][code]), CODES[code][0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tasks.data.pools import pool_chat_rows, pool_prompts, write_pool
+from tasks.data.pools import pool_chat_rows, pool_prompts, write_pinned_pool
 from tasks.data.procedural import Draw
 from tasks.data.questions import all_questions
 from tasks.data.sources.digest import pinned
@@ -77,7 +77,7 @@ def test_a_pool_holds_what_passed_and_its_report_the_rest(tmp_path: Path) -> Non
     accepted, report = tmp_path / "accepted", tmp_path / "report"
     for folder in (accepted, report):
         folder.mkdir()
-    summary = write_pool(pinned(path), "prompts", ValidationSettings(), None, accepted, report)
+    summary = write_pinned_pool(pinned(path), "prompts", ValidationSettings(), None, accepted, report)
     assert (summary["read"], summary["accepted"], summary["rejected"]) == (29, 20, 9)
     assert set(bad) <= set(summary["codes"])
     assert [row["id"] for row in read_rows(accepted)] == [f"p{number}" for number in range(20)]
@@ -91,4 +91,4 @@ def test_a_source_that_changed_since_it_was_pinned_is_refused(tmp_path: Path) ->
     source = pinned(path)
     lines(path, prompt("b"))
     with pytest.raises(DataError, match="has changed since the run began; run again"):
-        write_pool(source, "prompts", ValidationSettings(), None, tmp_path, tmp_path)
+        write_pinned_pool(source, "prompts", ValidationSettings(), None, tmp_path, tmp_path)

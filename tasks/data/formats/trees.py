@@ -91,7 +91,7 @@ def _below(message: Row) -> set[str]:
     return found
 
 
-@columns(
+_trees = columns(
     _TREE,
     _MESSAGE,
     uses=_ABOUT_A_MESSAGE,
@@ -101,6 +101,9 @@ def _below(message: Row) -> set[str]:
     licence=_LICENCE,
     citation=_CITATION,
 )
+
+
+@_trees
 def oasst(record: Row) -> list[Row]:
     """One row a tree: at each turn the best-ranked reply."""
     replies = _kept(record)
@@ -110,16 +113,7 @@ def oasst(record: Row) -> list[Row]:
     return [_row(path)] if len(path) > 1 else []
 
 
-@columns(
-    _TREE,
-    _MESSAGE,
-    uses=_ABOUT_A_MESSAGE,
-    knows="tree_state origin",
-    ids="message_tree_id",
-    gather=whole_trees,
-    licence=_LICENCE,
-    citation=_CITATION,
-)
+@_trees
 def oasst_all(record: Row) -> list[Row]:
     """One row a path from the prompt to a last answer. Paths share turns: as training data they repeat them."""
     replies = _kept(record)

@@ -8,7 +8,6 @@ import json
 import math
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.records import Fault, Record
+from tasks.data.sources import json_documents
 from tasks.data.sources.json_documents import document_records
 from tasks.data.sources.json_lines import line_records, parse_json
 from tasks.data.sources.read import read_records
@@ -65,7 +65,8 @@ def test_what_a_quick_parser_refuses_or_bends() -> None:
 @given(st.lists(JSON, max_size=6), STYLE, st.integers(1, 40))
 def test_a_list_is_cut_into_its_records_wherever_a_block_ends(items: list[Any], style: dict[str, Any], block: int) -> None:
     text = json.dumps(items, **style)
-    with patch("tasks.data.sources.json_documents._BLOCK", block):
+    with pytest.MonkeyPatch.context() as change:  # the real reader, with borders between blocks everywhere
+        change.setattr(json_documents, "_BLOCK", block)
         assert values(document_records(stream(text), "f")) == items
 
 
