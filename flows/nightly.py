@@ -12,7 +12,7 @@ from prefect import flow
 from flows import night as steps
 from flows import outcome
 from flows.parameters import fill_from_deployment
-from flows.settings import Lineage, Model, Night, NightSettings, Rounds, Seed, StoreAddress, Window
+from flows.settings import Lineage, Model, Night, NightSettings, ReplayDecay, Rounds, Seed, StoreAddress, Window
 from tasks.chat.settings import RenderSettings
 from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
@@ -24,7 +24,7 @@ from tasks.sample.settings import SamplingSettings
 from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
 from tasks.validate.settings import ValidationSettings
-from tasks.verify.settings import VerifySettings
+from tasks.verify.settings import AuditSettings, VerifySettings
 
 NAME = "nightly-rsf"
 
@@ -36,6 +36,7 @@ def nightly_rsf(
     seed: Seed = 0,
     rounds: Rounds = 2,
     window: Window = 14,
+    replay_decay: ReplayDecay = 0.9,
     model: Model = "embedded",
     store: StoreAddress = "",
     data: DataSettings = DataSettings(),
@@ -44,6 +45,7 @@ def nightly_rsf(
     warm_start: TrainingSettings = TrainingSettings(),
     sampling: SamplingSettings = SamplingSettings(),
     verification: VerifySettings = VerifySettings(),
+    audit: AuditSettings = AuditSettings(),
     selection: SelectionSettings = SelectionSettings(),
     training: TrainingSettings = TrainingSettings(),
     evaluation: EvaluationSettings = EvaluationSettings(),
@@ -64,6 +66,7 @@ def improve(settings: NightSettings) -> dict[str, Any]:
     """The night, step by step, inside the current run."""
     night = steps.begin(settings)
     steps.prepare_data(night)
+    steps.test_verifiers(night)
     steps.warm_start(night)
     for number in range(1, settings.rounds + 1):
         steps.rejection_sampling_round(night, number)

@@ -15,7 +15,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -23,12 +23,14 @@ from pydantic_core import ErrorDetails
 
 from tasks.runtime.errors import ConfigurationError
 
+Settings = TypeVar("Settings", bound=BaseModel)
 
-def load_profile(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+
+def load_profile(path: str | Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """A profile's parameters as plain data, not yet checked against a flow (see `check_parameters`).
 
     Args:
-        path: a YAML file holding a mapping (or nothing: no parameters).
+        path: a YAML file holding a mapping (or nothing: no parameters); None: no file.
         overrides: ``name=value`` or ``group.name=value``; the value is read as YAML (``4`` is a number).
 
     Raises:
@@ -36,7 +38,7 @@ def load_profile(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, A
             into something that is not a group.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text())
+        data = yaml.safe_load(Path(path).read_text()) if path else None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"profile {path} cannot be read ({error}); give a YAML file with --profile") from error
     except yaml.YAMLError as error:
@@ -47,6 +49,31 @@ def load_profile(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, A
     for override in overrides:
         _override(parameters, override)
     return parameters
+
+
+def profile_group(profile: Path | None, group: str, settings: type[Settings], overrides: Sequence[str] = ()) -> Settings:
+    """One group of a profile, for a command that needs no more of it.
+
+    Args:
+        profile: a YAML file; None: the settings' defaults.
+        group: its name there ("validation").
+        settings: the group's model.
+        overrides: ``name=value`` (``judge.model=embedded``), read as `load_profile` reads them.
+
+    Raises:
+        ConfigurationError: as `load_profile`; or the group is no mapping, or has an unknown name or a bad value.
+    """
+    given = load_profile(profile, [f"{group}.{override}" for override in overrides]).get(group) or {}
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"{profile}: {group} is a {type(given).__name__}; write its settings as a mapping")
+    problems = _unknown(settings, given, f"{group}.")
+    try:
+        checked = settings.model_validate(given)
+    except ValidationError as error:
+        problems += [f"{group}.{_sentence(detail)}" for detail in error.errors() if detail["type"] != "extra_forbidden"]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    return checked
 
 
 def check_parameters(flow: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -22,14 +22,17 @@ from tasks.sample.randomness import derive_seed
 from tasks.sample.settings import SamplingSettings
 from tasks.sample.shards import shard_count
 from tasks.sample.task import sample_shard
+from tasks.select.settings import CONTROL
+from tasks.select.task import remember_pass_rates, replay_rows, select_answers
 from tasks.train.settings import TrainingSettings
 from tasks.train.task import train
 from tasks.validate.task import validate
-from tasks.verify.task import verify_samples
+from tasks.verify.audit import for_round
+from tasks.verify.task import audit_answers, verify_samples
 from tasks.verify.verdict import verifier_versions
 
 if TYPE_CHECKING:
-    from flows.night import Night
+    from flows.night import Night, Round
 
 
 def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> DatasetRef:
@@ -37,7 +40,9 @@ def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> Dat
     settings = night.settings
     prompts = draw_prompts(settings.data, role, night.number, round, settings.seed, exclude, pool(night, role))
     if not isinstance(prompts, Pending):
-        night.verifiers |= verifier_versions(prompts.metadata["verifiers"])
+        second = settings.audit.second_verifier
+        names = {*prompts.metadata["verifiers"], *([second] if second else [])}
+        night.verifiers |= verifier_versions(names, settings.verification)
     return validated(night, prompts, "evaluation items" if role == "evaluation" else f"prompts of round {round}")
 
 
@@ -86,6 +91,51 @@ def answer(
         verdicts.append(verify_samples(samples[-1], prompts, night.settings.verification, night.verifiers, of=of, shard=shard))
     night.generated += samples
     return samples, verdicts
+
+
+def select(
+    night: Night, number: int, samples: list[DatasetRef], verdicts: list[DatasetRef], sound: DatasetRef
+) -> Round:
+    """A round's answers audited and chosen from; `sound` are the samples that passed their suite."""
+    from flows.night import Round
+
+    settings, prompts, before = night.settings, night.prompts[number - 1], night.before
+    drawn = [*(ref for made in night.rounds for ref in made.samples), *samples]
+    judged = [*(ref for made in night.rounds for ref in made.verdicts), *verdicts]
+    rates = remember_pass_rates(before.pass_rates if before else None, drawn, judged, number)
+    audited = sum(made.audited.counts["random"] for made in night.rounds if not isinstance(made.audited, Pending))
+    share = for_round(settings.audit, audited, settings.rounds - number + 1)
+    second = audit_answers([sound], verdicts, prompts, rates, settings.verification, share, night.verifiers, number)
+    known = {
+        "second": second,
+        # What is trained on beside this round's answers: a row that is not replayed any more may be said again.
+        "past": [*replayed(night), *(made.chosen for made in night.rounds)],
+        "evaluation": [night.items],
+        "pass_rates": rates,
+    }
+    chosen = select_answers([sound], verdicts, prompts, settings.selection, number, **known)
+    control = None
+    if settings.selection.rule != CONTROL:
+        control = select_answers(
+            [sound], verdicts, prompts, settings.selection.control(), number, **known, of="select control arm"
+        )
+    return Round(number, prompts, samples, verdicts, rates, second, chosen, control)
+
+
+def replayed(night: Night) -> list[DatasetRef]:
+    """Accepted rows of past nights, fewer of them the older they are."""
+    decay = night.settings.replay_decay
+    return [
+        rows if decay == 1 else replay_rows(rows, night.number - past, decay, f"night {past}, part {index}")
+        for index, (past, rows) in enumerate(_window(night))
+    ]
+
+
+def _window(night: Night) -> list[tuple[int, DatasetRef]]:
+    """Past nights' accepted rows with their night; this night has the window's last place."""
+    past = night.before.window if night.before else []
+    kept = past[1 - night.settings.window :] if night.settings.window > 1 else []
+    return [(part.night, rows) for part in kept for rows in part.rows]
 
 
 def evaluate(night: Night, stage: str, model: ModelRef) -> DatasetRef:

@@ -14,7 +14,7 @@ from tasks.sample.settings import SamplingSettings
 from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
 from tasks.validate.settings import ValidationSettings
-from tasks.verify.settings import VerifySettings
+from tasks.verify.settings import AuditSettings, VerifySettings
 
 Lineage = Annotated[
     str,
@@ -47,6 +47,16 @@ StoreAddress = Annotated[
 ]
 Window = Annotated[int, Field(ge=1, le=365, description="Nights whose accepted answers are trained on.")]
 
+ReplayDecay = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1,
+        description="Share of a past night's accepted answers that is trained on again, for each night of its age: at 0.9, "
+        "81 % of those two nights old.",
+    ),
+]
+
 
 class NightSettings(BaseModel):
     """The parameters of one nightly run; see the flow for what each does."""
@@ -58,6 +68,7 @@ class NightSettings(BaseModel):
     seed: Seed
     rounds: Rounds
     window: Window
+    replay_decay: ReplayDecay
     model: Model
     store: StoreAddress
     data: DataSettings
@@ -66,6 +77,7 @@ class NightSettings(BaseModel):
     warm_start: TrainingSettings
     sampling: SamplingSettings
     verification: VerifySettings
+    audit: AuditSettings
     selection: SelectionSettings
     training: TrainingSettings
     evaluation: EvaluationSettings

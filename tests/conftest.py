@@ -20,6 +20,7 @@ for name in [name for name in os.environ if name.startswith(("PREFECT_", "AWS_")
     del os.environ[name]
 # Two threads a process are enough on two cores; more than one process computes at a time.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["COLUMNS"] = "120"  # tables are as wide as this, whatever terminal the tests are started from
 
 from tasks.runtime.home import configure_environment  # noqa: E402
 
@@ -32,6 +33,15 @@ from tests.s3 import s3_server  # noqa: E402
 def _remove_home() -> None:
     if os.getpid() == _OWNER:  # not in a forked child
         shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Prefect's own server and database for tests that run tasks and flows: one a session, for it takes seven seconds."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 @pytest.fixture(scope="session")

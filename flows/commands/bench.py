@@ -56,6 +56,29 @@ def data(rows: Rows = 1_000_000, json: AsJson = False) -> None:
     _show("data", [bench_preparation(rows)], "of 2 GiB", json)
 
 
+@app.command()
+def verify(
+    answers: Annotated[int, typer.Option("--answers", min=1, help="Answers through `number`; the dear ones get a share.")] = 1_000_000,
+    json: AsJson = False,
+) -> None:
+    """Verdicts/s of `number`, `math` and `code` against the plain library in a loop; the limit: share of time-outs."""
+    from flows.benches.verification import bench_verification
+
+    _show("verify", bench_verification(answers), "timed out", json)
+
+
+@app.command()
+def audit(
+    questions: Annotated[int, typer.Option("--questions", min=1, help="Sums that the base model mostly gets wrong.")] = 192,
+    draws: Annotated[int, typer.Option("--draws", min=1, max=128, help="Answers each, and as many again for pass rates.")] = 24,
+    json: AsJson = False,
+) -> None:
+    """An injected fault of 3 % in both verifiers: true precision of rare successes, measured and by arithmetic."""
+    from flows.benches.audit import bench_audit
+
+    _show("audit", bench_audit(questions, draws), "–", json)
+
+
 def _show(name: str, workloads: list[Workload], limit: str, json: bool) -> None:
     from flows.benches.workload import table
 

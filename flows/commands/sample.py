@@ -60,17 +60,19 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Greedy answers to a suite's items → one score row an item, for `winnow gate`."""
+    from flows.options import from_options
     from tasks.evaluate.scores import score_rows
     from tasks.gate.statistics import wilson
     from tasks.runtime.row_files import write_row_file
     from tasks.verify.rows import verify_rows
+    from tasks.verify.settings import VerifySettings
 
     items = _prompts(suite)
     settings = _settings(k=1, temperature=0, max_tokens=max_tokens, batch_rows=batch_rows)
     counts: dict[str, int] = {}
     with progress_bar("evaluating"):
         samples = list(_drawn(model, items, settings, 0, counts))
-    verdicts = list(verify_rows(samples, {item["id"]: item for item in items}, time_limit))
+    verdicts = list(verify_rows(samples, {item["id"]: item for item in items}, from_options(VerifySettings, time_limit=time_limit)))
     scores = list(score_rows(items, samples, verdicts))
     write_row_file(out, "scores", scores)
     right = sum(score["score"] == 1.0 for score in scores)

@@ -69,23 +69,11 @@ def validate(
 
 
 def _settings(profile: Path | None, max_rejected: float | None) -> ValidationSettings:
-    from pydantic import ValidationError
+    from flows.parameters import profile_group
+    from tasks.validate.settings import ValidationSettings
 
-    from flows.parameters import load_profile
-    from tasks.runtime.errors import ConfigurationError
-    from tasks.validate.settings import ValidationSettings, known
-
-    given = load_profile(profile).get("validation") or {} if profile else {}
-    if not isinstance(given, dict):
-        raise ConfigurationError(f"{profile}: validation is a {type(given).__name__}, not a group of settings")
-    for name in given:
-        known("validation setting", str(name), ValidationSettings.model_fields)
-    changed = {} if max_rejected is None else {"max_rejected_share": max_rejected}
-    try:
-        return ValidationSettings.model_validate(given | changed)
-    except ValidationError as error:
-        places = (f"validation.{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise ConfigurationError(f"{profile}: {'; '.join(places)}") from error
+    changed = [] if max_rejected is None else [f"max_rejected_share={max_rejected}"]
+    return profile_group(profile, "validation", ValidationSettings, changed)
 
 
 def _facts(tokenizer: str | None, mask: str) -> Facts:

@@ -33,10 +33,12 @@ class Overlap:
     Attributes:
         item: the item's id.
         covered: the share of its question's words that lie in shared runs; 1.0 for the same question.
+        same: whether it is the same question, and not only in the same words.
     """
 
     item: str
     covered: float
+    same: bool
 
 
 class EvaluationQuestions:
@@ -45,8 +47,13 @@ class EvaluationQuestions:
     Memory: 16 bytes a run of words (about one a word of their questions), and about 200 bytes an item.
     """
 
-    def __init__(self, items: Iterable[Row], settings: DecontaminationSettings) -> None:
-        """Read the items (prompt or chat rows), streamed; what their user turns say is what must stay unknown."""
+    def __init__(self, items: Iterable[Row], settings: DecontaminationSettings, beside: Iterable[Row] = ()) -> None:
+        """Read the items (prompt or chat rows), streamed; what their user turns say is what must stay unknown.
+
+        Args:
+            beside: rows whose questions count, too, when it is decided which runs are common: with few items, the rows
+                to be compared show what is their wording alone.
+        """
         self.settings = settings
         self.ids: list[str] = []
         self._asked: dict[str, int] = {}  # key of a question → its first item
@@ -57,7 +64,8 @@ class EvaluationQuestions:
         runs, owners, places = (np.concatenate(column) for column in zip(*parts, strict=True))
         distinct, nth = np.unique(runs, return_inverse=True)
         pairs = np.unique(np.stack([nth, owners], axis=1), axis=0)
-        own = (np.bincount(pairs[:, 0], minlength=len(distinct)) <= settings.common)[nth]
+        askers = np.bincount(pairs[:, 0], minlength=len(distinct)) + _askers(beside, distinct, settings.ngram)
+        own = (askers <= settings.common)[nth]
         order = np.flatnonzero(own)[np.argsort(runs[own], kind="stable")]
         self._runs, self._owners, self._places = runs[order], owners[order], places[order]
         self.common_runs = int(len(distinct) - len(np.unique(self._runs)))
@@ -87,15 +95,16 @@ class EvaluationQuestions:
 
         All turns of a row are compared, whoever speaks. Rows are best given by the thousand.
         """
-        covered = self._shared_runs(rows)
+        covered, same = self._shared_runs(rows), set[tuple[int, int]]()
         for index, row in enumerate(rows):
             for key in _spoken_keys(row):
                 if key in self._asked:
+                    same.add((index, self._asked[key]))
                     covered.setdefault(index, {})[self._asked[key]] = 1.0
         found: list[list[Overlap]] = [[] for _ in rows]
         for index, items in covered.items():
             ordered = sorted(items.items(), key=lambda pair: (-pair[1], pair[0]))
-            found[index] = [Overlap(self.ids[item], share) for item, share in ordered]
+            found[index] = [Overlap(self.ids[item], share, (index, item) in same) for item, share in ordered]
         return found
 
     def _shared_runs(self, rows: Sequence[Row]) -> dict[int, dict[int, float]]:
@@ -120,6 +129,25 @@ class EvaluationQuestions:
         items, counts = np.unique(pairs[:, 0], return_counts=True)
         shares = {item: count / self._words[item] for item, count in zip(items.tolist(), counts.tolist(), strict=True)}
         return {item: share for item, share in shares.items() if share > self.settings.covered}
+
+
+def _askers(rows: Iterable[Row], runs: np.ndarray, n: int) -> np.ndarray:
+    """For each of some distinct, sorted runs, how many of the rows ask with it."""
+    counts, stream = np.zeros(len(runs), np.int64), iter(rows)
+    while len(runs) and (chunk := list(islice(stream, _CHUNK))):
+        texts = [
+            (index, words_of(message["content"]))
+            for index, row in enumerate(chunk)
+            for message in row["messages"]
+            if message["role"] == "user"
+        ]
+        found, lengths = ngrams([words for _, words in texts], n)
+        places = np.minimum(np.searchsorted(runs, found), len(runs) - 1)
+        known = runs[places] == found
+        of_row = np.repeat(np.array([index for index, _ in texts], np.int64), lengths)
+        pairs = np.unique(np.stack([places[known], of_row[known]], axis=1), axis=0)
+        counts += np.bincount(pairs[:, 0], minlength=len(runs))
+    return counts
 
 
 def _spoken_keys(row: Row) -> set[str]:

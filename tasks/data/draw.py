@@ -16,6 +16,7 @@ from tasks.runtime.errors import ContractError
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.validate.messages import said_bytes
+from tasks.verify.verdict import verifiers_of
 
 
 def role_source(settings: DataSettings, role: str) -> str:
@@ -48,7 +49,7 @@ def write_prompts(
 
     def noted(rows: Iterable[Row]) -> Iterator[Row]:
         for row in rows:
-            verifiers.add(row["verifier"])
+            verifiers.update(verifiers_of(row["verifier"], row["reference"]))
             yield row
 
     rows = write_rows(out, "prompts", noted(drawn))

@@ -73,8 +73,12 @@ class Near(NamedTuple):
     crowded: int
 
 
-def near_duplicates(rows: Iterable[Row], count: int, settings: DuplicateSettings, scratch: Path) -> Near:
+def near_duplicates(
+    rows: Iterable[Row], count: int, settings: DuplicateSettings, scratch: Path, groups: np.ndarray | None = None
+) -> Near:
     """Which of `count` rows are nearly equal to an earlier row that is itself kept; of several, the most similar.
+
+    Rows of one group ([rows] int64) are not compared with each other; without `groups` all are.
 
     Memory: 512 bytes of signature a row and 4 a band (84 at a threshold of 0.8), whatever the row's length. Disk: 8 bytes
     a distinct run of words, in a file in `scratch`.
@@ -87,7 +91,7 @@ def near_duplicates(rows: Iterable[Row], count: int, settings: DuplicateSettings
             file.write(runs.tobytes())
     buckets = _buckets(signatures, *bands(settings.threshold))
     with path.open("rb") as file:
-        near = _Search(signatures, buckets, ends, file.fileno(), settings.threshold).run()
+        near = _Search(signatures, buckets, ends, file.fileno(), settings.threshold, groups).run()
     path.unlink()
     return near
 
@@ -149,8 +153,17 @@ def _buckets(signatures: np.ndarray, count: int, length: int) -> np.ndarray:
 class _Search:
     """One pass over rows that share a bucket with another, in order; kept rows are put into their buckets."""
 
-    def __init__(self, signatures: np.ndarray, buckets: np.ndarray, ends: np.ndarray, runs: int, threshold: float) -> None:
+    def __init__(
+        self,
+        signatures: np.ndarray,
+        buckets: np.ndarray,
+        ends: np.ndarray,
+        runs: int,
+        threshold: float,
+        groups: np.ndarray | None,
+    ) -> None:
         self.signatures, self.buckets, self.ends, self.runs, self.threshold = signatures, buckets, ends, runs, threshold
+        self.groups = np.arange(len(buckets)) if groups is None else groups
         self.kept: dict[int, list[int]] = {}
 
     def run(self) -> Near:
@@ -172,6 +185,7 @@ class _Search:
         if not others:
             return 0.0, index
         among = np.array(others)
+        among = among[self.groups[among] != self.groups[index]]
         estimates = (self.signatures[among] == self.signatures[index]).mean(axis=1)
         likely = among[estimates >= self.threshold - _MARGIN].tolist()
         mine = self._runs_of(index)

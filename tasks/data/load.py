@@ -18,6 +18,7 @@ from tasks.data.sources.places import source_name
 from tasks.data.sources.read import read_records
 from tasks.runtime.errors import DataError
 from tasks.runtime.rows import JSON_FIELDS, SCHEMAS, Row
+from tasks.verify.verdict import needs_reference
 
 _RECORDS_TO_JUDGE_BY = 100
 # kind → what a row may not be without, for a command that reads files whole and checks nothing else
@@ -26,9 +27,10 @@ _NEEDED = {
     "prompts": ("id", "messages", "reference", "verifier"),
     "samples": ("sample_id", "prompt_id", "text", "finish_reason"),
     "verdicts": ("sample_id", "state"),
+    "pass_rates": ("prompt_id", "draws", "accepted"),
 }
 # Nobody else's records become these: they need not look like whole rows of ours to be known.
-_ONLY_OURS = ("samples", "verdicts")
+_ONLY_OURS = ("samples", "verdicts", "pass_rates")
 # kind → the field that the source's name stands in for when a row of ours lacks it
 _NAMED = {"chat": "source", "prompts": "family"}
 
@@ -92,10 +94,14 @@ def sound_rows(address: str | Path, kind: str) -> Iterator[Row]:
 
 
 def _completed(row: Any, kind: str, name: str) -> Any:
-    """A row without nulls in its own fields, and named after its source where it has no name of its own."""
+    """A row without nulls in its own fields, named after its source where it has no name of its own, and with an empty
+    reference where it has none and its verifier needs none."""
     if not isinstance(row, dict):
         return row
     named = {_NAMED[kind]: name} if kind in _NAMED else {}
+    verifier = row.get("verifier")
+    if kind == "prompts" and row.get("reference") is None and isinstance(verifier, str) and not needs_reference(verifier):
+        named["reference"] = ""
     return named | {field: value for field, value in row.items() if value is not None}
 
 

@@ -17,13 +17,13 @@ import numpy as np
 from tasks.data.questions import normal_text
 
 # Thai, Lao, Tibetan, Myanmar, Khmer, kana, Han
-_UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+UNSPACED = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 # Marks that belong to the letter before them: accents, Hebrew points, Arabic vowels, the signs of Indic scripts.
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff"
 _PUNCTUATION = re.escape(".,;:!?'\"`()[]{}|…„“”‘’«»‹›–—·¿¡。、，；：！？「」『』（）《》【】")
 # Signs such as + or = are words of their own: "3 + 5" and "3 - 5" are not the same question.
 _INVISIBLE = "\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2060\ufeff"
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}](?:[^\W{_UNSPACED}]|[{_MARKS}])*|[^\w\s{_PUNCTUATION}{_INVISIBLE}]")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}](?:[^\W{UNSPACED}]|[{_MARKS}])*|[^\w\s{_PUNCTUATION}{_INVISIBLE}]")
 _ASCII_WORD = re.compile(r"\w+|[#$%&*+/<=>@\\^~-]", re.ASCII)  # the same, three times as fast
 _FACTOR, _MIX_1, _MIX_2 = (np.uint64(x) for x in (0x9E3779B97F4A7C15, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53))
 _SHIFT = np.uint64(33)

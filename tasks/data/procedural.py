@@ -18,8 +18,8 @@ from tasks.data.questions import question_keys
 from tasks.data.settings import DataSettings
 from tasks.runtime.errors import ConfigurationError, DataError
 from tasks.runtime.rows import Row
-from tasks.verify.procedural import EVALUATING_FAMILIES, reasoning_gym
-from tasks.verify.verdict import Verdict
+from tasks.verify.procedural import EVALUATING_FAMILIES, plain_number, reasoning_gym
+from tasks.verify.verdict import Verdict, reference_problem
 
 Role = Literal["evaluation", "warm", "train"]
 ROLES: tuple[Role, ...] = ("evaluation", "warm", "train")
@@ -135,7 +135,15 @@ def _row(family: str, entry: dict[str, Any], seed: int) -> Row:
         "reference": reference,
         "verifier": "reasoning_gym",
         "family": family,
+        **_for_second_verifiers(entry["answer"]),
     }
+
+
+def _for_second_verifiers(answer: Any) -> dict[str, Any]:
+    """The reference in the form that `number` reads, where the answer is a plain number: it can then check the scorer."""
+    if not (isinstance(answer, str) and plain_number(answer)) or reference_problem("number", answer.strip()):
+        return {}
+    return {"metadata": {"references": {"number": answer.strip()}}}
 
 
 def _check_scorer(family: str, row: Row) -> None:

@@ -55,7 +55,7 @@ def load_rows(
             raise DataError(f"{address}: {error}") from error
 
 
-@winnow_task(version="2", label="draw {role} prompts, round {round}")
+@winnow_task(version="3", label="draw {role} prompts, round {round}")
 def draw_prompts(
     settings: DataSettings,
     role: Role,

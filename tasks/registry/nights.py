@@ -29,6 +29,7 @@ class NightState(BaseModel):
         head: the lineage head, which the next night samples from.
         warm_rows: SFT rows of the warm start (kind ``chat``); None when there was none.
         window: accepted rows of past nights, this one included, oldest first.
+        pass_rates: what is known of the prompts' difficulty (kind ``pass_rates``).
         training_prompts: those of all nights so far (kind ``prompts``); no later night evaluates on their questions.
         looks_spent: gates decided so far (from the history, which has the last word).
         champion: the champion's version after the night.
@@ -42,6 +43,7 @@ class NightState(BaseModel):
     head: ModelRef
     warm_rows: DatasetRef | None = None
     window: list[NightRows] = Field(default_factory=list)
+    pass_rates: DatasetRef | None = None
     training_prompts: list[DatasetRef] = Field(default_factory=list)
     looks_spent: int = Field(default=0, ge=0)
     champion: int = Field(ge=1)

@@ -37,6 +37,10 @@ class OverlapError(DataError):
     """Evaluation items and training rows share a question."""
 
 
+class SelfTestError(RefusedError):
+    """A verifier accepts planted wrong answers, or refuses planted right ones, more often than is allowed."""
+
+
 class UnknownPluginError(ConfigurationError):
     """A plug-in name that does not resolve."""
 

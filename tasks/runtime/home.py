@@ -13,6 +13,8 @@ QUIET = {
     "GX_ANALYTICS_ENABLED": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # Prefect's own server for a run without one: 20 seconds, its default, are not enough on a busy machine.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # Threads that wait for each other spin only briefly before they sleep. Two trainings at once on two cores: with
     # libgomp's own long spinning five times slower than alone, with this twice; alone it costs a tenth.
     "GOMP_SPINCOUNT": "10000",

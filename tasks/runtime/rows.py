@@ -27,6 +27,7 @@ _BATCH = 2_000
 _LABEL_BATCH = 200
 
 _text, _int, _float = pa.string(), pa.int64(), pa.float64()
+_turns = pa.list_(pa.struct([("role", _text), ("content", _text)]))
 _chat = {"id": _text, "messages": _text, "source": _text, "family": _text, "tools": _text, "metadata": _text}
 
 SCHEMAS: dict[str, pa.Schema] = {
@@ -70,6 +71,21 @@ SCHEMAS: dict[str, pa.Schema] = {
             "state": _text,
             "score": _float,
             "reason": _text,
+        },
+        # Decayed counts of a prompt's draws and accepted answers over the nights (tasks/select/pass_rates.py).
+        "pass_rates": {"prompt_id": _text, "draws": _float, "accepted": _float},
+        # TRL's conversational preference format, whose columns are messages and not JSON text (tasks/select/pairs.py).
+        "preferences": {
+            "id": _text,
+            "prompt": _turns,
+            "chosen": _turns,
+            "rejected": _turns,
+            "score_chosen": _float,
+            "score_rejected": _float,
+            "prompt_id": _text,
+            "sample_chosen": _text,
+            "sample_rejected": _text,
+            "family": _text,
         },
         "scores": {
             "item_id": _text,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from tasks.runtime.rows import Row
@@ -11,7 +12,7 @@ from tasks.runtime.rows import Row
 # Fewer letters than this tell nothing ("42", "Paris", a line of code); more than that many tell nothing new.
 LETTERS, CHARACTERS = 24, 200
 # Below this probability among its 140 languages the classifier is guessing.
-_SURE = 0.5
+SURE = 0.5
 _NO_LANGUAGE = "zxx"
 
 
@@ -34,10 +35,11 @@ def row_languages(kind: str, rows: Sequence[Row]) -> list[str | None]:
     assistant says (chat), or the user (prompts): a request to translate holds another language rightly.
     """
     speaker = "assistant" if kind == "chat" else "user"
-    return [_tag(row) or _judged(row, speaker) for row in rows]
+    return [language_tag(row) or _judged(row, speaker) for row in rows]
 
 
-def _tag(row: Row) -> str | None:
+def language_tag(row: Row) -> str | None:
+    """The language that ``metadata.language`` names, without region; None where it names none."""
     tag = (row.get("metadata") or {}).get("language")
     return tag.replace("_", "-").partition("-")[0].strip().lower() or None if isinstance(tag, str) else None
 
@@ -49,7 +51,23 @@ def _judged(row: Row, speaker: str) -> str | None:
             text += message["content"][: CHARACTERS - len(text)] + "\n"
             if len(text) >= CHARACTERS:
                 break
-    if sum(map(str.isalpha, text)) < LETTERS:
+    return text_language(text)
+
+
+def text_language(
+    text: str, letters: int = LETTERS, sure: float = SURE, same: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
+    """The ISO 639 code of a text's language; None where it is too short or too odd to judge. All of it is read.
+
+    Args:
+        letters: fewest letters of a text that is judged.
+        sure: smallest probability that the classifier must give the language.
+        same: code → the code of the language that it counts as.
+    """
+    if sum(map(str.isalpha, text)) < letters:
         return None
     language, share = _identifier().classify(text)
-    return language if share >= _SURE and language != _NO_LANGUAGE else None
+    if same:
+        language = same.get(language, language)
+        share = sum(part for label, part in _identifier().rank(text) if same.get(label, label) == language)
+    return language if share >= sure and language != _NO_LANGUAGE else None

@@ -18,7 +18,7 @@ from tasks.runtime.rows import Row
 from tasks.validate.facts import Facts
 from tasks.validate.structure import texts_in
 from tasks.validate.tool_calls import tool_calls_sound
-from tasks.verify.verdict import reference_problem
+from tasks.verify.verdict import needs_reference, reference_problem
 
 log = logging.getLogger("winnow.validate")
 Columns = dict[str, np.ndarray]
@@ -109,12 +109,12 @@ def _tools(rows: Sequence[Row]) -> np.ndarray:
 
 
 def _references(rows: Sequence[Row]) -> Columns:
-    """Whether each prompt has a reference, a registered verifier, and a reference that this verifier can read."""
+    """Whether each prompt has a registered verifier, the reference that it needs, and one that it can read."""
     missing, unknown, unread = (np.ones(len(rows), bool) for _ in range(3))
     for index, row in enumerate(rows):
         reference = row.get("reference") or ""
-        missing[index] = bool(reference.strip())
         unknown[index] = row["verifier"] in _verifiers()
+        missing[index] = bool(reference.strip()) or not needs_reference(row["verifier"])
         if missing[index] and unknown[index]:
             unread[index] = _readable(row["verifier"], reference)
     return {"reference_missing": missing, "verifier_unknown": unknown, "reference_unparsable": unread}

@@ -3,7 +3,7 @@
 Marks from strongest to weakest: ``<answer>…</answer>``, ``\\boxed{…}``, ``#### …`` (to the end of the line), "answer is
 …", "answer: …", "answer = …" (to the end of the sentence). Only the strongest kind that occurs counts, all of its
 occurrences, so that a text which boxes two different answers is seen to offer two. Text up to the last ``</think>``
-never counts.
+never counts, nor what follows a ``<think>`` that is left open.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _PHRASE = re.compile(r"\banswer\b[^.\n]{0,120}?(?:\bis\b|:|=)\s*", re.IGNORECASE)
 # Where the sentence that states the answer ends: its point, its line, or where the reasons begin.
 _SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)|;|\b(?:because|since)\b", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
 _LONGEST_SENTENCE = 1_000
+_BRACE = re.compile("[{}]")
 _BOXED = ("\\boxed{", "\\fbox{")
 
 
 def after_thinking(text: str) -> str:
-    """The text after the last ``</think>``, or all of it."""
-    return text.rpartition("</think>")[2]
+    """The text after the last ``</think>`` and before a ``<think>`` that is left open, or all of it."""
+    return text.rpartition("</think>")[2].partition("<think>")[0] if "think>" in text else text
 
 
 def tagged_answers(text: str) -> list[str]:
@@ -34,19 +36,32 @@ def tagged_answers(text: str) -> list[str]:
     return found
 
 
-def marked_answers(text: str) -> list[str] | None:
-    """The contents of every mark of the strongest kind in `text`, in order; None when nothing is marked."""
-    for found in (tagged_answers(text), _boxed(text), _HASHES.findall(text)):
-        if found:
-            return found
-    phrases = [_phrase(text, match.end()) for match in _PHRASE.finditer(text)]
-    return [phrase for phrase in phrases if re.search("[0-9]", phrase)] or None
+def marked_answers(text: str, telling: re.Pattern[str] = _DIGIT) -> list[str] | None:
+    """The contents of every mark of the strongest kind in `text`, in order; None when nothing is marked.
+
+    A box that is never closed counts, as an empty one: what it would have held was cut off. "The answer is …" counts
+    when the rest of its sentence holds what `telling` finds: a digit, unless answers are of another kind.
+    """
+    # Most texts hold one kind of mark or none, and to look for a word is quicker than to look for a pattern.
+    if "<" in text and (found := tagged_answers(text)):
+        return found
+    if ("box{" in text or "boxed{" in text) and (found := _boxed(text)):
+        return found
+    if "####" in text:
+        return _HASHES.findall(text)
+    if "nswer" not in text and "NSWER" not in text:
+        return None
+    matches = list(_PHRASE.finditer(text))
+    ends = (*(match.start() for match in matches[1:]), len(text))
+    phrases = [_phrase(text, match.end(), end) for match, end in zip(matches, ends, strict=False)]
+    return [phrase for phrase in phrases if telling.search(phrase)] or None
 
 
-def _phrase(text: str, start: int) -> str:
-    sentence = text[start : start + _LONGEST_SENTENCE]
-    end = _SENTENCE_END.search(sentence)
-    return sentence[: end.start()] if end else sentence
+def _phrase(text: str, start: int, end: int) -> str:
+    """The rest of the sentence from `start` on, at most until `end`, where the next one begins to tell its answer."""
+    end = min(end, start + _LONGEST_SENTENCE)
+    stop = _SENTENCE_END.search(text, start, end)
+    return text[start : stop.start() if stop else end]
 
 
 def _boxed(text: str) -> list[str]:
@@ -56,6 +71,7 @@ def _boxed(text: str) -> list[str]:
         while start >= 0:
             start += len(opening)
             if (end := _closing(text, start)) is None:
+                found.append("")
                 break
             found.append(text[start:end])
             start = text.find(opening, end)
@@ -65,8 +81,8 @@ def _boxed(text: str) -> list[str]:
 def _closing(text: str, start: int) -> int | None:
     """Where the brace that was opened before `start` closes."""
     depth = 1
-    for index in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[index], 0)
+    for brace in _BRACE.finditer(text, start):
+        depth += 1 if brace.group() == "{" else -1
         if depth == 0:
-            return index
+            return brace.start()
     return None

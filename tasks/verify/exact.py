@@ -7,8 +7,10 @@ response holds ``<answer>`` tags, their content is the answer, and tags that dif
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 from tasks.verify.answers import after_thinking, tagged_answers
+from tasks.verify.plants import Plant
 from tasks.verify.verdict import Verdict, verifier
 
 
@@ -21,7 +23,26 @@ def check_reference(reference: str) -> str:
     return "" if _normal(reference) else "the reference is empty"
 
 
-@verifier(version="1", check_reference=check_reference)
+def plants(reference: str) -> Iterator[Plant]:
+    """Answers that are the reference, and answers that are another text."""
+    words = reference.split()
+    yield Plant(reference, True, "plain")
+    yield Plant(f" {reference}\n", True, "white space around")
+    yield Plant("\n ".join(words), True, "other white space")
+    yield Plant(unicodedata.normalize("NFD", reference), True, "decomposed letters")
+    yield Plant(f"I think it is this: <answer>{reference}</answer>", True, "answer tag")
+    yield Plant(f"<think>Not {reference}x?</think>\n{reference}", True, "after thinking")
+    for text, kind in (
+        (f"{reference} {reference}", "said twice"),
+        (f"{reference}x", "one letter more"),
+        (reference.strip()[:-1], "one letter less"),
+        (f"It is {reference}", "inside a sentence"),
+        (f"<answer>{reference}</answer><answer>{reference}x</answer>", "two answers"),
+    ):
+        yield Plant(text, False, kind)
+
+
+@verifier(version="2", check_reference=check_reference, plants=plants)
 def exact(response: str, reference: str) -> Verdict:
     """Accept a response that is the reference (module docstring: convention). Never raises."""
     if problem := check_reference(reference):

@@ -6,21 +6,27 @@ What a number is: an optional sign (``-``, ``+``, ``−``), digits with optional
 ``1{,}234``, ``1\\,234``), an optional decimal part, an optional exponent of at most two digits (``2e5``), or a
 fraction (``3/4``, ``\\frac{3}{4}``, mixed ``1 1/2``). Values are compared as exact fractions: ``18 = 18.00 = +018``,
 ``0.5 = 1/2 = 2/4``, but ``0.33 ≠ 1/3``. Currency signs and units beside a number are ignored. **Percent is a unit**:
-``50%`` is 50, not 0.5, on both sides, for that is how GSM8K writes its answers. Digits are ASCII. A number of more
-than 100 digits, or over zero, cannot be read, and neither can the text that holds it.
+``50%`` is 50, not 0.5, on both sides, for that is how GSM8K writes its answers. A word of scale is a factor: "2.5
+million" is 2500000. Digits are ASCII. A number of more than 100 digits, or over zero, cannot be read, and neither can
+the text that holds it.
 
-What is not accepted: an answer that offers several different numbers ("18 or 19", "1 2 3 4 5", two boxes that
-differ), an equation between different numbers (``4=5``), a text that ends in an expression (``5 + 3``). ``x = 5`` and
-``3 + 5 = 8`` offer what stands right of the last ``=``.
+What is not accepted: an answer that offers several different numbers ("18 or 19", "17–19", "1 2 3 4 5", two boxes that
+differ), that says which number it is not ("not 18", "more than 18", ``x > 18``), an equation between different numbers
+(``4=5``), an expression (``5 + 3``, ``\\sqrt{5}``, ``5\\pi``, ``5x``, a boxed ``5!``), a box that is never closed. ``x = 5``
+and ``3 + 5 = 8`` offer what stands right of the last ``=``.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from tasks.verify.answers import after_thinking, marked_answers
+from tasks.verify.number_plants import number_plants
+from tasks.verify.plants import Plant
 from tasks.verify.verdict import Verdict, verifier
 
 _MAX_DIGITS = 100
@@ -32,19 +38,40 @@ _NUMBER = re.compile(
 )
 _FRACTION = re.compile(r"(?:([0-9])\s*)?\\[dt]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
 _SEPARATORS = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!)(?=[0-9]{3})")
-# Between two numbers: nothing but these words and signs, and the two are alternatives or a list.
-_LIST = re.compile(r"(?:[\s,;|&*_$(\[\]{]|\b(?:or|and|to)\b)*", re.IGNORECASE)
+_DEGREES = re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})")
+_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = re.compile(r"[ ~]?(?:\\text\{ ?)?(thousand|million|billion|trillion)\b", re.IGNORECASE)
+_BEFORE_SCALE = frozenset(" ~\\tTmMbB")
+# Between two numbers: nothing but these words and signs, and the two are alternatives, a range or a list.
+_LIST = re.compile(
+    r"(?:[\s,;|&*_$(\[\]{%\\–—]|[.?!]\s+(?=or\b)|\.{2,}|…|\b(?:or|and|to|through|up|even|maybe|perhaps|possibly|else)\b)*",
+    re.IGNORECASE,
+)
 _OPERATOR = re.compile(r"[\s$()*_]*[-+*/×÷^·][\s$(*]*|:")
 _EQUALS = re.compile(r"[\s$*_]*=[\s$*_]*")
 _POWER = re.compile(r"\^\s*[({]*$")
 _NEAR = 16  # characters before a number that can still say something about its sign
+# What is said of the answer right before or after its number, when it is not that number.
+_NOT_BEFORE = re.compile(
+    r"(?:\b(?:not|(?:less|more|fewer|greater|other) than|at (?:least|most))|≠|!=|\\neq?)[\s$*\\({]*$", re.IGNORECASE
+)
+_NOT_AFTER = re.compile(
+    r"[\s$*)}%]*(?:\bor (?:more|less|fewer|so)\b|\b(?:is|was) (?:not|wrong|incorrect|false)\b)", re.IGNORECASE
+)
+# A number that these stand beside is a part of an expression.
+_ROOT_BEFORE = re.compile(r"(?:\\(?:sqrt(?:\[[^\]]*\])?|log|ln|sin|cos|tan|exp|pm)|√|±|\bsqrt)[\s{(]*$")
+_FACTOR_AFTER = re.compile(
+    r"[\s)}]*(?:[\^π√]|\\(?:pi|sqrt|cdot|times|div|infty|log|ln|sin|cos|tan|exp)(?![A-Za-z]))|\s?[inxyz](?![A-Za-z'’])"
+)
+# Not << and >>: GSM8K's calculator marks.
+_INEQUALITY = re.compile(r"(?<!<)<(?!<)|(?<!>)>(?!>)|[≤≥≠]|!=|\\(?:leq?|geq?|neq?|lt|gt)(?![A-Za-z])")
 
 
 @dataclass(frozen=True)
 class Found:
     """A number in a text: its exact value, its spelling (ASCII, without separators), and where it stands."""
 
-    value: Fraction
+    value: Fraction | int
     spelling: str
     start: int
     end: int
@@ -62,15 +89,21 @@ class Extracted:
 _NONE = Extracted(None, "answer_unparsable", "no readable number in the answer")
 _SEVERAL = Extracted(None, "rejected", "offers several different numbers as the answer")
 _EXPRESSION = Extracted(None, "answer_unparsable", "ends in an expression, not in a number")
+_NOT_THIS = Extracted(None, "answer_unparsable", "says which number it is not, or is more or less than")
+_ACCEPTED = Verdict("accepted", 1.0)
 
 
 def plain_text(text: str) -> str:
-    """`text` with LaTeX fractions, LaTeX thousands separators and the Unicode minus in their plain spelling."""
+    """`text` with LaTeX fractions, thousands separators and degrees, and the Unicode minus, in their plain spelling."""
+
+    text = text.replace("−", "-")
+    if "\\" not in text and "{,}" not in text:
+        return text
 
     def fraction(match: re.Match[str]) -> str:
         return (f"{match[1]} " if match[1] else "") + f"{match[2]}/{match[3]}"  # a digit before it: a mixed number
 
-    return _SEPARATORS.sub(",", _FRACTION.sub(fraction, text.replace("−", "-")))
+    return _SEPARATORS.sub(",", _FRACTION.sub(fraction, _DEGREES.sub("°", text)))
 
 
 def numbers_in(text: str) -> list[Found]:
@@ -80,16 +113,21 @@ def numbers_in(text: str) -> list[Found]:
         if (value := _value(match)) is None:
             return []
         negative = _is_negative(text, match)
-        spelling = "-" * negative + match.group().lstrip("+-$").replace(",", "")
-        found.append(Found(-value if negative else value, spelling, match.start(), match.end()))
+        spelling, end = match.group().lstrip("+-$").replace(",", ""), match.end()
+        # Its first letter first: most numbers have no word of scale after them.
+        if text[end : end + 1] in _BEFORE_SCALE and (scale := _SCALE.match(text, end)):
+            value *= _SCALES[scale[1].lower()]
+            spelling, end = str(value), scale.end()
+        found.append(Found(-value if negative else value, "-" * negative + spelling, match.start(), end))
     return found
 
 
 def _is_negative(text: str, match: re.Match[str]) -> bool:
-    if match["sign"]:
-        return match["sign"] == "-" and _is_sign(text, match.start())
+    if sign := match["sign"]:
+        return sign == "-" and _is_sign(text, match.start())
     # "= - 2": elsewhere a minus with a space after it is an operator, or a bullet at the start of a line.
-    return bool(re.search(r"[=:{]\s*-[ $]*$", text[max(0, match.start() - _NEAR) : match.start()]))
+    near = text[max(0, match.start() - _NEAR) : match.start()]
+    return "-" in near and bool(re.search(r"[=:{]\s*-[ $]*$", near))
 
 
 def _is_sign(text: str, start: int) -> bool:
@@ -99,14 +137,16 @@ def _is_sign(text: str, start: int) -> bool:
     return not (before.isdigit() or before in (")", "}", "%") or near[-1:].isalpha())
 
 
-def _value(match: re.Match[str]) -> Fraction | None:
-    if sum(map(str.isdigit, match.group())) > _MAX_DIGITS:
+def _value(match: re.Match[str]) -> Fraction | int | None:
+    if len(text := match.group()) > _MAX_DIGITS and sum(map(str.isdigit, text)) > _MAX_DIGITS:
         return None
-    if match["bottom"]:
-        if int(match["bottom"]) == 0:
-            return None
-        return Fraction(int(match["whole"] or 0)) + Fraction(int(match["top"]), int(match["bottom"]))
-    return Fraction(match["decimal"].replace(",", "")) * Fraction(10) ** int(match["exponent"] or 0)
+    _, whole, top, bottom, decimal, exponent = match.groups()
+    if bottom:
+        return Fraction(int(whole or 0)) + Fraction(int(top), int(bottom)) if int(bottom) else None
+    digits, point, decimals = decimal.replace(",", "").partition(".")
+    if not (point or exponent):
+        return int(digits)
+    return Fraction(int(digits + decimals), 10 ** len(decimals)) * Fraction(10) ** int(exponent or 0)
 
 
 def extract(response: str) -> Extracted:
@@ -122,19 +162,35 @@ def extract(response: str) -> Extracted:
 
 def _only_number(content: str) -> Extracted:
     """The one number of a marked answer, right of its last ``=``."""
+    if _INEQUALITY.search(content):
+        return _NOT_THIS
     *left, right = content.split("=")
-    numbers = numbers_in("=" + right if left else right)
+    right = "=" + right if left else right
+    numbers = numbers_in(right)
     if not numbers:
         return _NONE
     if len({number.value for number in numbers}) > 1 or (len(numbers) > 1 and _OPERATOR.search(right)):
         return _SEVERAL
-    if "^" in right:
+    if "^" in right or "!" in right[numbers[-1].end : numbers[-1].end + 1] or "\\frac" in right:
         return _EXPRESSION
     # "4=5": a side that is nothing but another number.
     alone = [numbers_in(side) for side in left if re.fullmatch(r"[\s$*_(-]*[0-9.,/]+[\s$*_)]*", side)]
     if any(side and side[-1].value != numbers[-1].value for side in alone):
         return _SEVERAL
-    return Extracted(numbers[-1])
+    return _alone(right, numbers[-1])
+
+
+def _alone(text: str, number: Found) -> Extracted:
+    """`number`, unless what stands right beside it says that it is not the answer, or only a part of it."""
+    if _is_denied(text, number):
+        return _NOT_THIS
+    before = text[max(0, number.start - _NEAR) : number.start]
+    return _EXPRESSION if _ROOT_BEFORE.search(before) or _FACTOR_AFTER.match(text, number.end) else Extracted(number)
+
+
+def _is_denied(text: str, number: Found) -> bool:
+    """Whether the words right beside `number` say that it is not the answer."""
+    return bool(_NOT_BEFORE.search(text[max(0, number.start - 24) : number.start]) or _NOT_AFTER.match(text, number.end))
 
 
 def _last_number(text: str) -> Extracted:
@@ -155,7 +211,7 @@ def _last_number(text: str) -> Extracted:
         if number.value != last.value:
             return _SEVERAL
         following = number
-    return Extracted(last)
+    return _alone(text, last)
 
 
 def _joined(text: str, number: Found) -> bool:
@@ -169,25 +225,39 @@ def _ends_expression(text: str, number: Found) -> bool:
     return _joined(text, number) or before[-1:] in tuple("+-*/×÷^·")
 
 
-def check_reference(reference: str) -> str:
-    """Why `reference` (one plain number, or a marked answer as in GSM8K) cannot be read; empty when it can."""
+@lru_cache(maxsize=4096)  # the answers to one prompt come one after the other
+def _expected(reference: str) -> Found | str:
+    """The reference's number, or why it cannot be read."""
     text = plain_text(reference)
     if marked_answers(text) is None and (count := len(numbers_in(text))) != 1:
         return f"the reference holds {count} numbers and marks none of them; write one number, or '#### 18'"
     expected = extract(reference)
-    return "" if expected.found else f"the reference's answer: {expected.reason}"
+    return expected.found or f"the reference's answer: {expected.reason}"
 
 
-@verifier(version="1", check_reference=check_reference)
+def check_reference(reference: str) -> str:
+    """Why `reference` (one plain number, or a marked answer as in GSM8K) cannot be read; empty when it can."""
+    expected = _expected(reference)
+    return expected if isinstance(expected, str) else ""
+
+
+def plants(reference: str) -> Iterator[Plant]:
+    """The reference's number in odd notations, and what is beside it."""
+    expected = _expected(reference)
+    if isinstance(expected, str):
+        return
+    yield from number_plants(expected.value)
+
+
+@verifier(version="2", check_reference=check_reference, plants=plants)
 def number(response: str, reference: str) -> Verdict:
     """Accept a response whose answer equals the reference's number (module docstring: convention). Never raises."""
-    if problem := check_reference(reference):
-        return Verdict("reference_unparsable", reason=problem)
-    expected = extract(reference).found
-    assert expected is not None, "check_reference said so"
+    expected = _expected(reference)
+    if isinstance(expected, str):
+        return Verdict("reference_unparsable", reason=expected)
     offered = extract(response)
     if offered.found is None:
         return Verdict(offered.state, reason=offered.reason)
     if offered.found.value == expected.value:
-        return Verdict("accepted", 1.0)
+        return _ACCEPTED
     return Verdict("rejected", reason=f"{offered.found.spelling[:40]} is not {expected.spelling[:40]}")

@@ -11,8 +11,9 @@ from typing import Any
 from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.progress import tracked
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
-from tasks.verify.verdict import verifier_versions
-from tasks.verify.workers import Task, verify_all
+from tasks.verify.dispatch import verify_answers
+from tasks.verify.settings import VerifySettings
+from tasks.verify.verdict import Answer, verifier_versions, verifiers_of
 
 
 def prompts_by_id(rows: Iterable[Row]) -> dict[str, Row]:
@@ -25,36 +26,47 @@ def prompts_by_id(rows: Iterable[Row]) -> dict[str, Row]:
     return prompts
 
 
-def verify_rows(samples: Iterable[Row], prompts: Mapping[str, Row], time_limit: float) -> Iterator[Row]:
+def verify_rows(samples: Iterable[Row], prompts: Mapping[str, Row], settings: VerifySettings) -> Iterator[Row]:
     """One verdict row for each sample row, in order, streamed.
 
     Args:
         samples: need ``sample_id``, ``prompt_id`` and ``text``.
-        prompts: prompt id → prompt row; its ``verifier`` and ``reference`` are used.
-        time_limit: seconds one answer may take.
+        prompts: prompt id → prompt row; its ``verifier``, ``reference`` and, for some verifiers, ``messages`` are used.
 
     Raises:
         ContractError: a sample whose prompt is unknown, or two samples with one id.
         UnknownPluginError: a prompt's verifier does not resolve.
     """
-    versions = verifier_versions(row["verifier"] for row in prompts.values())
+    versions = verifier_versions(verifiers_used(prompts.values()), settings)
     for_tasks, for_rows = tee(_checked(samples, prompts))  # apart by one chunk at most
-    verdicts = verify_all((_task(sample, prompts) for sample in for_tasks), time_limit)
+    verdicts = verify_answers((_answer(sample, prompts) for sample in for_tasks), settings)
     for sample, verdict in zip(for_rows, verdicts, strict=True):
-        name = prompts[sample["prompt_id"]]["verifier"]
+        prompt = prompts[sample["prompt_id"]]
         yield {
             "sample_id": sample["sample_id"],
-            "verifier": name,
-            "verifier_version": versions[name],
+            "verifier": prompt["verifier"],
+            "verifier_version": _version(prompt, versions),
             "state": verdict.state,
             "score": verdict.score,
             "reason": verdict.reason,
         }
 
 
-def _task(sample: Row, prompts: Mapping[str, Row]) -> Task:
+def _answer(sample: Row, prompts: Mapping[str, Row]) -> Answer:
     prompt = prompts[sample["prompt_id"]]
-    return Task(sample["text"], prompt["verifier"], prompt["reference"])
+    return Answer(sample["text"], prompt["verifier"], prompt["reference"], prompt.get("messages", ()))
+
+
+def verifiers_used(prompts: Iterable[Row]) -> set[str]:
+    """Every verifier that verifying answers to `prompts` takes. Raises `UnknownPluginError`."""
+    return set().union(*(verifiers_of(row["verifier"], row["reference"]) for row in prompts))
+
+
+def _version(prompt: Row, versions: Mapping[str, str]) -> str:
+    """The version of a prompt's verifier; those of the verifiers it asks are part of it."""
+    name = prompt["verifier"]
+    parts = sorted(verifiers_of(name, prompt["reference"]) - {name})
+    return "+".join([versions[name], *(f"{part}-{versions[part]}" for part in parts)])
 
 
 def _checked(samples: Iterable[Row], prompts: Mapping[str, Row]) -> Iterator[Row]:
@@ -72,7 +84,7 @@ def _checked(samples: Iterable[Row], prompts: Mapping[str, Row]) -> Iterator[Row
 
 
 def verify_folder(
-    samples: Path, prompts: Path, out: Path, time_limit: float, versions: Mapping[str, str], total: int
+    samples: Path, prompts: Path, out: Path, settings: VerifySettings, versions: Mapping[str, str], total: int
 ) -> dict[str, int]:
     """Verify an artifact's sample rows into verdict shards in `out`; returns ``rows`` and one count a state.
 
@@ -80,13 +92,13 @@ def verify_folder(
         ContractError: besides `verify_rows`: `versions` are not those of the verifiers that ran.
     """
     by_id = prompts_by_id(read_rows(prompts))
-    used = verifier_versions(row["verifier"] for row in by_id.values())
+    used = verifier_versions(verifiers_used(by_id.values()), settings)
     if stale := {name: used[name] for name in used if versions.get(name) != used[name]}:
         raise ContractError(f"the verifiers here are {stale}, the task was given {dict(versions)}; pass their versions")
     states: Counter[str] = Counter()
 
     def counted() -> Iterator[dict[str, Any]]:
-        for row in tracked(verify_rows(read_rows(samples), by_id, time_limit), total, "answers"):
+        for row in tracked(verify_rows(read_rows(samples), by_id, settings), total, "answers"):
             states[row["state"]] += 1
             yield row
 

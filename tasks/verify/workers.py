@@ -1,4 +1,4 @@
-"""Verifying in a process that can be killed: a row that hangs or crashes costs that row its verdict, and nothing else.
+"""Verifying in processes that can be killed: a row that hangs or crashes costs that row its verdict, and nothing else.
 
 A worker is forked, takes rows in chunks, and writes into shared memory which row it is at and since when. The caller
 watches: past the time limit, or when the worker dies, that row is settled as `timed_out` or `error`, a new worker is
@@ -13,17 +13,14 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Container, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from tasks.runtime.errors import PassingFaultError
-from tasks.runtime.plugins import load_plugin
 from tasks.runtime.stage import die_with_parent
-from tasks.verify.verdict import Verdict
+from tasks.verify.verdict import Answer, Verdict, plugin
 
 CHUNK_ROWS = 64
 FLUSH_SECONDS = 0.2
@@ -34,45 +31,61 @@ _IDLE, _NEW = -1, -2  # instead of a row: between rows, and before the first
 _START_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Task:
-    """One answer to verify, by the verifier called `verifier`."""
+class Workers:
+    """Processes that verify, as many as are of use; close it when done.
 
-    response: str
-    verifier: str
-    reference: str
-
-    @property
-    def texts(self) -> tuple[str, str, str]:
-        return self.response, self.verifier, self.reference
-
-
-def verify_all(tasks: Iterable[Task], time_limit: float) -> Iterator[Verdict]:
-    """One verdict for each task, in order; memory holds one chunk.
-
-    Call it from a process that runs no threads of its own making (a stage, the command line): the worker is a fork.
+    Use it from a process that runs no threads of its own making (a stage, the command line): a worker is a fork.
 
     Args:
-        tasks: what to verify.
-        time_limit: seconds one task may take; longer is `timed_out`.
-
-    Raises:
-        PassingFaultError: a worker dies again and again before it begins with a task.
-        UnknownPluginError: a verifier's name does not resolve.
+        time_limit: seconds one answer may take; longer is `timed_out`.
     """
-    stream = iter(tasks)
-    worker = _Worker(time_limit)
-    try:
-        while chunk := list(islice(stream, CHUNK_ROWS)):
-            for name in {task.verifier for task in chunk}:
-                load_verifier(name)  # here, where an unknown name is an error and not a verdict
-            yield from worker.verdicts(chunk)
-    finally:
-        worker.end()
+
+    def __init__(self, time_limit: float) -> None:
+        self.time_limit = time_limit
+        self.most = len(os.sched_getaffinity(0))
+        self.workers: list[_Worker] = []
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for worker in self.workers:
+            worker.end()
+
+    def verdicts(self, answers: Sequence[Answer]) -> list[Verdict]:
+        """One verdict for each answer, in order, whatever the answers do to the processes.
+
+        Raises:
+            PassingFaultError: a process ends again and again before it begins with an answer.
+            UnknownPluginError: a verifier's name does not resolve.
+        """
+        for name in {answer.verifier for answer in answers}:
+            plugin(name)  # here, where an unknown name is an error and not a verdict
+        waiting = [answers[start : start + CHUNK_ROWS] for start in range(0, len(answers), CHUNK_ROWS)]
+        chunks, busy = list(enumerate(waiting))[::-1], dict[_Worker, int]()
+        settled: dict[int, list[Verdict]] = {}
+        while chunks or busy:
+            while chunks and (idle := self._idle(busy)):
+                number, chunk = chunks.pop()
+                busy[idle] = number
+                idle.begin(chunk)
+            wait([worker.pipe for worker in busy], min(worker.patience() for worker in busy))
+            for worker in [worker for worker in busy if worker.step()]:
+                settled[busy.pop(worker)] = worker.verdicts
+        return [verdict for number in sorted(settled) for verdict in settled[number]]
+
+    def _idle(self, busy: Container[_Worker]) -> _Worker | None:
+        """A worker with nothing to do, started when there may be one more."""
+        if idle := next((worker for worker in self.workers if worker not in busy), None):
+            return idle
+        if len(self.workers) == self.most:
+            return None
+        self.workers.append(_Worker(self.time_limit))
+        return self.workers[-1]
 
 
 class _Worker:
-    """The caller's side: one process at a time, replaced when it is killed or dies."""
+    """The caller's side of one process, which is replaced when it is killed or dies."""
 
     def __init__(self, time_limit: float) -> None:
         self.time_limit = time_limit
@@ -93,47 +106,60 @@ class _Worker:
         self.process.join()
         self.pipe.close()
 
-    def verdicts(self, chunk: list[Task]) -> list[Verdict]:
-        """One verdict a task, whatever the tasks do to the process."""
-        settled: dict[int, Verdict] = {}
-        failed_starts, alone = 0, False
-        while missing := [index for index in range(len(chunk)) if index not in settled]:
-            batch = missing[:1] if alone else missing
-            if (lost := self._exchange(chunk, batch, settled)) is None:
-                continue
-            row, verdict = lost
-            self.end()
-            self._start()
-            if row >= 0 or (alone and row == _IDLE):
-                settled[batch[max(row, 0)]] = verdict
-            elif row == _IDLE:
-                alone = True  # one of the batch ended the process behind its own back: find out which
-            elif (failed_starts := failed_starts + 1) == _START_ATTEMPTS:
-                raise PassingFaultError(f"the verifier's process ends before it begins ({verdict.reason}); run again")
-        return [settled[index] for index in range(len(chunk))]
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """One verdict an answer, once `step` has said that all are there."""
+        return [self.settled[index] for index in range(len(self.chunk))]
 
-    def _exchange(self, chunk: list[Task], batch: list[int], settled: dict[int, Verdict]) -> tuple[int, Verdict] | None:
-        """Have the tasks at `batch` verified into `settled`.
+    def begin(self, chunk: Sequence[Answer]) -> None:
+        """Start with the next answers."""
+        self.chunk, self.settled = chunk, dict[int, Verdict]()
+        self.failed_starts, self.alone = 0, False
+        self._send()
 
-        Returns:
-            None, or, when the process is lost, where in `batch` it was (or `_IDLE`, `_NEW`) and what that deserves.
-        """
-        received = 0
-        self.since.value = time.monotonic()
+    def step(self) -> bool:
+        """Take what the process has sent, or replace it when it is lost or overdue; whether all verdicts are there."""
         try:
-            self.pipe.send_bytes(json.dumps([chunk[index].texts for index in batch]).encode())
-            while received < len(batch):
-                if not self.pipe.poll(self._patience()):
-                    if (row := self._overdue()) is not None:
-                        return row, Verdict("timed_out", reason=f"took over {self.time_limit:g} s")
-                    continue
+            if self.pipe.poll():
                 for state, score, reason in json.loads(self.pipe.recv_bytes()):
-                    settled[batch[received]] = Verdict(state, score, reason)
-                    received += 1
+                    self.settled[self.batch[self.received]] = Verdict(state, score, reason)
+                    self.received += 1
+            elif (row := self._overdue()) is not None:
+                self._replace(row, Verdict("timed_out", reason=f"took over {self.time_limit:g} s"))
         except (EOFError, OSError):
-            code = self._exit_code()
-            return self.row.value if code is not None else _IDLE, Verdict("error", reason=_death(code))
-        return None
+            self._lost()
+        if len(self.settled) == len(self.chunk):
+            return True
+        if self.received == len(self.batch):
+            self._send()
+        return False
+
+    def _send(self) -> None:
+        missing = [index for index in range(len(self.chunk)) if index not in self.settled]
+        self.batch, self.received = missing[:1] if self.alone else missing, 0
+        self.since.value = time.monotonic()
+        texts = [(answer.response, answer.verifier, answer.reference) for answer in map(self.chunk.__getitem__, self.batch)]
+        # A process that is gone already is noticed at the next step.
+        with suppress(OSError):
+            self.pipe.send_bytes(json.dumps(texts).encode())
+
+    def _lost(self) -> None:
+        code = self._exit_code()
+        self._replace(self.row.value if code is not None else _IDLE, Verdict("error", reason=_death(code)))
+
+    def _replace(self, row: int, verdict: Verdict) -> None:
+        """A new process, after the old one was lost at `row` of the batch (or `_IDLE`, `_NEW`), which deserves `verdict`."""
+        self.end()
+        self._start()
+        if row >= 0 or (self.alone and row == _IDLE):
+            self.settled[self.batch[max(row, 0)]] = verdict
+        elif row == _IDLE:
+            self.alone = True  # one of the batch ended the process behind its own back: find out which
+        elif (failed := self.failed_starts + 1) == _START_ATTEMPTS:
+            raise PassingFaultError(f"the verifier's process ends before it begins ({verdict.reason}); run again")
+        else:
+            self.failed_starts = failed
+        self.received = len(self.batch)  # nothing more comes of it: send what is missing
 
     def _exit_code(self) -> int | None:
         """How the process ended; None when it has not, and only its pipe is closed."""
@@ -146,7 +172,7 @@ class _Worker:
     def _limit(self) -> float:
         return self.time_limit + (IDLE_SECONDS if self.row.value < 0 else 0.0)
 
-    def _patience(self) -> float:
+    def patience(self) -> float:
         """Seconds until the process is overdue, as it looks now."""
         left: float = self.since.value + self._limit() - time.monotonic()
         return min(max(left, 0.0) + 0.001, self.time_limit)
@@ -194,8 +220,7 @@ def _work(pipe: Connection, callers_end: Connection, row: Any, since: Any) -> No
 
 def _verdict(name: str, response: str, reference: str) -> tuple[str, float, str]:
     try:
-        verify: Callable[[str, str], Any] = load_verifier(name)
-        verdict = verify(response, reference)
+        verdict = plugin(name)(response, reference)
         if not isinstance(verdict, Verdict):
             raise TypeError(f"returned a {type(verdict).__name__}, not a Verdict")
         state, score, reason = verdict.state, float(verdict.score), verdict.reason
@@ -203,13 +228,3 @@ def _verdict(name: str, response: str, reference: str) -> tuple[str, float, str]
         state, score, reason = "error", 0.0, f"{type(error).__name__}: {error}"
     # Reasons quote model text, which may hold what UTF-8 cannot say.
     return state, score, str(reason)[:REASON_CHARACTERS].encode("utf-8", "replace").decode()
-
-
-_LOADED: dict[str, Callable[[str, str], Any]] = {}
-
-
-def load_verifier(name: str) -> Callable[[str, str], Any]:
-    """The verifier called `name`, looked up once a process. Raises `UnknownPluginError`."""
-    if name not in _LOADED:
-        _LOADED[name] = load_plugin("verifiers", name)
-    return _LOADED[name]

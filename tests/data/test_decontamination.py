@@ -45,19 +45,20 @@ def words(first: int, last: int) -> str:
     ],
 )
 def test_a_planted_question_is_found_wherever_it_is_said(row: dict[str, Any]) -> None:
-    assert overlaps([item("Something else entirely"), item(QUESTION)], row) == [[Overlap("item", 1.0)]]
+    ((found,),) = overlaps([item("Something else entirely"), item(QUESTION)], row)
+    assert (found.item, found.covered) == ("item", 1.0)
 
 
 def test_thirteen_words_give_a_question_away_and_twelve_do_not() -> None:
     found = overlaps([item(QUESTION)], talk(("user", f"So {words(2, 15)} what?")), talk(("user", f"So {words(2, 14)} what?")))
-    assert found == [[Overlap("item", 13 / len(WORDS))], []]
+    assert found == [[Overlap("item", 13 / len(WORDS), False)], []]
     assert overlaps([item(QUESTION)], talk(("user", words(0, 10)), ("assistant", words(10, 20)))) == [[]]
 
 
 def test_the_rule_of_tulu_counts_the_share_of_words() -> None:
     tulu = {"ngram": 8, "covered": 0.5}
     more, less = talk(("user", f"{words(0, 9)} or {words(15, 24)}")), talk(("user", f"{words(0, 9)} or {words(15, 20)}"))
-    assert overlaps([item(QUESTION)], more, less, **tulu) == [[Overlap("item", 18 / len(WORDS))], []]
+    assert overlaps([item(QUESTION)], more, less, **tulu) == [[Overlap("item", 18 / len(WORDS), False)], []]
 
 
 def test_short_questions_count_as_a_whole() -> None:
@@ -66,7 +67,7 @@ def test_short_questions_count_as_a_whole() -> None:
         talk(("user", text), ("assistant", "8")) for text in ("what is  3 + 5?", "What is 3 - 5?", "So what is 3 + 5?")
     )
     later = talk(("user", "Hi"), ("assistant", "Yes?"), ("user", "WHAT IS 3 + 5?"), ("assistant", "8"))
-    assert overlaps(items, same, other, longer, later) == [[Overlap("short", 1.0)], [], [], [Overlap("short", 1.0)]]
+    assert overlaps(items, same, other, longer, later) == [[Overlap("short", 1.0, True)], [], [], [Overlap("short", 1.0, True)]]
 
 
 def test_the_wording_of_a_suite_is_nobodys_question() -> None:
@@ -85,7 +86,7 @@ def test_several_turns_of_an_item_count_and_the_most_covered_item_comes_first() 
         messages=[{"role": "user", "content": words(0, 14)}, *talk(("assistant", "Yes?"), ("user", words(14, 28)))["messages"]],
     )
     (found,) = overlaps([item(f"{QUESTION} {QUESTION}", "twice"), both], talk(("user", words(0, 14))))
-    assert found == [Overlap("both", 1.0), Overlap("twice", 28 / (2 * len(WORDS)))]
+    assert found == [Overlap("both", 1.0, True), Overlap("twice", 28 / (2 * len(WORDS)), False)]
 
 
 LETTERS = st.lists(st.sampled_from("abc"), min_size=1, max_size=14)
@@ -124,3 +125,13 @@ def test_overlaps_are_those_of_a_slow_reference(items: list[list[str]], rows: li
             if items.index(items[int(overlap.item[1:])]) == int(overlap.item[1:])
         }
         assert got == pytest.approx({name: value for name, value in expected.items() if value > share})
+
+
+def test_rows_beside_the_items_show_what_is_their_common_wording() -> None:
+    asked = [item(QUESTION)]
+    beside = [item(f"{words(0, 20)} number {n}", f"b{n}") for n in range(3)]
+    leak, wording = talk(("user", QUESTION)), talk(("user", f"{words(0, 20)} number 4"))
+    for common, found in ((4, [["item"], ["item"]]), (3, [["item"], []])):
+        questions = EvaluationQuestions(asked, DecontaminationSettings(common=common), beside)
+        assert [[overlap.item for overlap in row] for row in questions.overlaps([leak, wording])] == found
+    assert EvaluationQuestions([], DecontaminationSettings(), beside).overlaps([leak]) == [[]]

@@ -147,3 +147,12 @@ def test_wording_that_thousands_share_is_compared_with_some_and_told(tmp_path: P
     found = near([*rows, rows[0]], tmp_path, SINGLE_WORDS)
     assert found.of.tolist() == [*range(len(rows)), 0]
     assert 0 < found.crowded < len(rows)
+
+
+def test_rows_of_one_group_are_not_compared_with_each_other(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(20)]
+    rows = [said(*words), said(*words, "x"), said(*words, "y"), said(*words, "x", "y")]
+    found = near_duplicates(iter(rows), 4, SINGLE_WORDS, tmp_path, np.array([7, 7, 1, 1]))
+    assert found.of.tolist() == [0, 1, 0, 1]
+    assert near_duplicates(iter(rows), 4, SINGLE_WORDS, tmp_path, np.zeros(4)).of.tolist() == [0, 1, 2, 3]
+    assert near_duplicates(iter(rows), 4, SINGLE_WORDS, tmp_path).of.tolist() == [0, 0, 0, 0]

@@ -121,3 +121,15 @@ def test_samples_and_verdicts_of_others_need_a_few_fields_only(tmp_path: Path) -
         ("verdicts", {"sample_id": "a/0", "state": "accepted"}),
     ):
         assert list(sound_rows(lines(tmp_path / "rows.jsonl", row), kind)) == [row]
+
+
+@pytest.mark.parametrize("row", [without(prompt(verifier="judge"), "reference"), prompt(verifier="judge", reference=None)])
+def test_a_prompt_whose_verifier_needs_no_reference_has_an_empty_one(tmp_path: Path, row: dict[str, Any]) -> None:
+    (read,) = sound_rows(lines(tmp_path / "rows.jsonl", row), "prompts")
+    assert read == prompt(verifier="judge", reference="")
+
+
+@pytest.mark.parametrize("verifier", ["number", "no such", "os:system", 5])
+def test_any_other_prompt_must_have_one(tmp_path: Path, verifier: Any) -> None:
+    with pytest.raises(DataError, match="row 1: no reference; a prompts row needs"):
+        list(sound_rows(lines(tmp_path / "rows.jsonl", without(prompt(verifier=verifier), "reference")), "prompts"))

@@ -108,7 +108,13 @@ def test_rows_can_be_verified_and_their_reference_is_canonical_json() -> None:
         assert reasoning_gym(f"The final answer is {answer}.", row["reference"]).state == "accepted"
         assert reasoning_gym(f"The final answer is {int(answer) + 1}.", row["reference"]).state == "rejected"
         assert row["messages"] == [{"role": "user", "content": reference["entry"]["question"]}]
+        assert row["metadata"] == {"references": {"number": answer}}
         assert warm_row(row)["messages"][1] == {"role": "assistant", "content": answer}
+
+
+def test_an_answer_that_is_no_number_has_no_reference_for_the_number_verifier() -> None:
+    drawn = rows(Draw("train", 1, 1, 0), 10, families=["spell_backward"])
+    assert all("metadata" not in row for row in drawn)
 
 
 def test_families_share_the_rows_evenly() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.data.mix_settings import MixSettings
 from tasks.data.settings import DataSettings
@@ -32,10 +31,7 @@ from tasks.verify.verdict import verifier_versions
 SETTINGS = DataSettings(train_prompts=20, warm_rows=10, evaluation_items=30)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture
@@ -82,7 +78,7 @@ def night(store: Store, selection: SelectionSettings) -> dict[str, DatasetRef]:
     report = check_disjoint(evaluation, [warm, train])
     assert report.counts == {"evaluation": 30, "compared": 30}
     samples = answers(store, train)
-    versions = verifier_versions(train.metadata["verifiers"])
+    versions = verifier_versions(train.metadata["verifiers"], VerifySettings())
     verdicts = verify_samples(samples, train, VerifySettings(), versions, shard=0, of="round 1")
     chosen = select_answers([samples], [verdicts], train, selection, 1)
     mixed = mix_training_rows([warm, chosen, warm], of="round 1")

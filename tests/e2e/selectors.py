@@ -1,10 +1,14 @@
-"""A selection rule of the tests: unlike the built-in one, it keeps the last draw."""
+"""A selection rule of the tests: unlike the built-in ones, it keeps the last draw."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def last_one(answers: list[dict[str, Any]], settings: Any) -> list[tuple[dict[str, Any], str]]:
-    """Keep the last accepted answer of a prompt."""
-    return [*((answer, "not_last") for answer in answers[:-1]), (answers[-1], "")]
+def last_one(candidates: dict[str, list[dict[str, Any]]], settings: Any) -> dict[str, str]:
+    """Keep the last accepted answer of each prompt."""
+    reasons: dict[str, str] = {}
+    for answers in candidates.values():
+        reasons |= {answer["sample_id"]: "not_last" for answer in answers[:-1]}
+        reasons[answers[-1]["sample_id"]] = ""
+    return reasons

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flows import health
 from flows.health import examine
+from tasks.verify.sandbox.available import MEND, problem
 
 
 def test_this_installation_is_well() -> None:
@@ -19,6 +21,7 @@ def test_this_installation_is_well() -> None:
     assert facts["packages"]["prefect"].startswith("3.8")
     assert "reasoning_gym" in facts["plugins"]["verifiers"]
     assert facts["home"]["writable"]
+    assert facts["sandbox"] == {"isolates": True} or {"why", "mend"} < facts["sandbox"].keys()
     assert facts["server"] == {"api_url": None, "reachable": False, "worker": False}
 
 
@@ -45,3 +48,16 @@ def test_each_fault_is_found_with_how_to_mend_it(tmp_path: Path, monkeypatch: py
     assert f"no Prefect server answers at {url}" in said
     assert "verifier 'broken' is registered but does not load" in said
     assert "broken" not in facts["plugins"]["verifiers"]
+
+
+def test_a_machine_that_cannot_isolate_code_says_why_and_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    problem.cache_clear()
+    try:
+        assert health._sandbox() == {
+            "isolates": False,
+            "why": "bubblewrap (the command bwrap) is not installed",
+            "mend": MEND,
+        }
+    finally:
+        problem.cache_clear()

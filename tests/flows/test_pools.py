@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.night import Night
 from flows.nightly import nightly_rsf
@@ -26,11 +24,7 @@ from tasks.runtime.store import Store
 from tasks.runtime.task import results_in
 from tasks.train.task import import_base_model
 
-
-@pytest.fixture(scope="module", autouse=True)
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 def _item(store: Store) -> DatasetRef:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.report.summary import RunSummary
 from tasks.report.task import publish_report
@@ -16,11 +14,7 @@ from tasks.runtime.run import Run, running
 from tasks.runtime.store import Store
 from tests.report import runs
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with prefect_test_harness():
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @flow(name="report-only")

@@ -154,7 +154,7 @@ def test_references_count_by_kind_and_digest_only() -> None:
         {"$ref": ["chat", "d"]},
         json,
     ],
-    ids=str,
+    ids=lambda value: str(value).partition(" at 0x")[0],
 )
 def test_what_has_no_canonical_form_is_refused_with_its_place(bad: Any) -> None:
     with pytest.raises(FingerprintError, match=r"task\(settings\)\.table\.deep\[1\]") as caught:

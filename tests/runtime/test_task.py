@@ -6,13 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.runtime.fingerprint import canonical_digest
 from tasks.runtime.references import ReportRef
@@ -22,11 +20,7 @@ from tasks.runtime.store import Store
 from tasks.runtime.task import results_in
 from tests.runtime.task_functions import give_up, run_tasks
 
-
-@pytest.fixture(scope="module", autouse=True)
-def prefect() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 def outcomes(entries: list[dict[str, Any]]) -> dict[str, str]:

@@ -96,6 +96,7 @@ FAILING: list[tuple[str, str, Any]] = [
     ("prompts", "reference_missing", prompt(reference="  ")),
     ("prompts", "reference_unparsable", prompt(reference="no number here")),
     ("prompts", "reference_unparsable", prompt(reference="{}", verifier="reasoning_gym")),
+    ("prompts", "reference_unparsable", prompt(reference='{"scale": 5}', verifier="judge")),
     ("prompts", "verifier_unknown", prompt(verifier="numbr")),
     ("prompts", "verifier_unknown", prompt(verifier="os:system")),
     ("labels", "field_type", label(ids=[1.5, 2, 3])),
@@ -169,6 +170,8 @@ def test_every_code_has_a_meaning_and_a_failing_row() -> None:
 
 
 SOUND_TOO: list[tuple[str, Any]] = [
+    ("prompts", prompt(reference="", verifier="judge")),
+    ("prompts", without(prompt(verifier="reward_model"), "reference")),
     ("chat", talk((S, "s"), (U, "q"), (A, "a"), (U, "q"), (A, "a"))),
     ("chat", talk((U, "q"), (A, "call"), (T, "r"), (T, "r"), (A, "a"))),
     ("chat", chat(messages=[{"role": U, "content": "q", "train": None}, {"role": A, "content": "a", "train": True}])),

@@ -113,7 +113,7 @@ def test_a_profile_says_what_is_refused_and_what_expected(tmp_path: Path) -> Non
     profile.write_text("validation:\n  severity: {template_tokn: warn}\n")
     assert "did you mean template_token" in str(call(path, "--profile", profile).exception)
     profile.write_text("validation:\n  max_token: 3\n")
-    assert "did you mean max_tokens" in str(call(path, "--profile", profile).exception)
+    assert "did you mean validation.max_tokens" in str(call(path, "--profile", profile).exception)
     profile.write_text("validation:\n  max_tokens: many\n")
     refused = call(path, "--profile", profile).exception
     assert isinstance(refused, ConfigurationError)

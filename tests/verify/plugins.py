@@ -7,8 +7,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
-from tasks.verify.verdict import Verdict
+from tasks.verify.settings import VerifySettings
+from tasks.verify.verdict import Answer, Verdict, batch_verifier, verifier
 
 
 def trivial(response: str, reference: str) -> Verdict:
@@ -46,3 +49,20 @@ def unruly(response: str, reference: str) -> Verdict:
 
 
 unruly.version = "7"  # type: ignore[attr-defined]
+
+
+@verifier(version="1", check_reference=lambda reference: "")
+def slow(response: str, reference: str) -> Verdict:
+    """Takes a tenth of a second."""
+    time.sleep(0.1)
+    return trivial(response, reference)
+
+
+def _version_in_file(settings: VerifySettings) -> str:
+    return Path(settings.judge.model).read_text()
+
+
+@batch_verifier(version=_version_in_file, check_reference=lambda reference: "")
+def of_a_model(answers: Sequence[Answer], settings: VerifySettings) -> list[Verdict]:
+    """Says the version of its model, which is what stands in the file that the settings name."""
+    return [Verdict("accepted", 1.0, _version_in_file(settings)) for _ in answers]

@@ -16,6 +16,7 @@ from tasks.verify.exact import exact
         ("Let me see. <answer>blue</answer>", "blue", "accepted"),
         ("e\u0301", "\u00e9", "accepted"),
         ("<think>red?</think>blue", "blue", "accepted"),
+        ("<think>blue", "blue", "answer_unparsable"),
         ("Blue", "blue", "rejected"),
         ("It is blue", "blue", "rejected"),
         ("<answer>red</answer><answer>blue</answer>", "blue", "rejected"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.verify.number import check_reference, number
+from tasks.verify.number import check_reference, number, plants
 
 # Worked solutions in the style of grade-school data sets, each with calculator marks, and their answers.
 SOLUTIONS = [
@@ -64,6 +64,16 @@ def test_a_worked_solution_is_accepted_against_itself_and_its_answer_and_not_whe
         ("So 16 - 3 - 4 = 9 eggs (per day)", "9"),
         ("Step 1: 18", "18"),
         ("- 8", "8"),  # a bullet
+        ("2.5 million", "2500000"),
+        ("$1.2 billion", "1,200,000,000"),
+        ("\\boxed{5^\\circ}", "5"),
+        ("It is 5!", "5"),
+        ("5 in", "5"),
+        ("5 x's", "5"),
+        ("18 minutes", "18"),  # an m that is no million
+        ("The answer is 18 because I counted 3 times", "18"),
+        ("the answer is 18, and again the answer is 18.0", "18"),
+        ("He has 3 left. The answer is 5 <<2+3=5>>5", "5"),
     ],
 )
 def test_accepted(response: str, reference: str) -> None:
@@ -93,6 +103,36 @@ def test_accepted(response: str, reference: str) -> None:
         ("x^5", "5"),
         ("\\boxed{2^{10}}", "10"),
         ("\\boxed{9^9}", "9"),
+        ("18 million", "18"),
+        ("17–19", "19"),
+        ("17...19", "19"),
+        ("any of 1–100", "100"),
+        ("between 17 and 19", "19"),
+        ("17, maybe even 19", "19"),
+        ("It is 17. Or 19?", "19"),
+        ("4% 5%", "5"),
+        ("not 5", "5"),
+        ("\\boxed{not 5}", "5"),
+        ("The answer is not 5.", "5"),
+        ("The answer is more than 5", "5"),
+        ("The answer is at least 5", "5"),
+        ("\\boxed{5 or more}", "5"),
+        ("\\boxed{x > 5}", "5"),
+        ("\\boxed{x \\ne 5}", "5"),
+        ("\\boxed{\\sqrt{5}}", "5"),
+        ("\\boxed{\\sqrt[3]{5}}", "5"),
+        ("\\boxed{5\\pi}", "5"),
+        ("\\boxed{5x}", "5"),
+        ("\\boxed{5!}", "5"),
+        ("\\boxed{\\pm 5}", "5"),
+        ("\\boxed{\\frac{5}{x}}", "5"),
+        ("\\boxed{\\log 5}", "5"),
+        ("It is 5√2x", "5"),
+        ("5^x", "5"),
+        ("3 + 5i", "5"),
+        ("\\boxed{5", "5"),  # cut off
+        ("<think>5", "5"),  # still thinking
+        ("The answer is 5, the answer is 6", "6"),
         ("-8", "8"),
         ("0.33", "1/3"),
         ("18/0", "18"),
@@ -171,5 +211,27 @@ def test_long_texts_take_time_in_proportion() -> None:
         "\\frac{1" * 20_000,
         "1-" * 50_000,
         "= " * 50_000 + "5",
+        "answer: 1 " * 20_000,
+        "1," * 50_000,
+        "not " * 30_000 + "5",
+        "{" * 50_000 + "\\boxed{5",
+        "1 million " * 20_000,
+        "- " * 50_000 + "5",
     ):
         number(text, "5")  # quadratic behaviour would run into pytest's time limit
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(-(10**9), 10**9).map(str)
+    | st.decimals(-1000, 1000, places=2).map(str)
+    | st.sampled_from(["3/7", "#### 1,234", "0"])
+)
+def test_its_plants_get_the_verdicts_they_should(reference: str) -> None:
+    planted = list(plants(reference))
+    assert len({plant.right for plant in planted}) == 2
+    assert [plant for plant in planted if (number(plant.text, reference).state == "accepted") != plant.right] == []
+
+
+def test_nothing_is_planted_around_what_cannot_be_read() -> None:
+    assert not list(plants("18 or 19"))

@@ -14,8 +14,10 @@ from flows.commands.verify import verify
 from tasks.runtime.errors import ConfigurationError, ContractError, DataError
 from tasks.runtime.rows import read_rows, write_rows
 from tasks.verify.rows import prompts_by_id, verify_folder, verify_rows
+from tasks.verify.settings import VerifySettings
 from tasks.verify.verdict import Verdict, reference_problem, verifier_versions
 
+LIMIT, SHORT = VerifySettings(time_limit=5), VerifySettings(time_limit=0.4)
 UNRULY = "tests.verify.plugins:unruly"
 
 
@@ -44,7 +46,7 @@ def test_verdicts_follow_the_prompt_id_and_not_the_position_or_the_text() -> Non
     """Peers zipped answers with a filtered list, and merged prompts that read the same."""
     prompts = [prompt("a", "8"), prompt("b", "9"), prompt("c", "8", UNRULY)]  # a and b ask the same in words
     samples = [sample("b", 0, "9"), sample("c", 0, "8"), sample("a", 0, "9"), sample("a", 1, "8"), sample("b", 1, "8")]
-    verdicts = list(verify_rows(samples, prompts_by_id(reversed(prompts)), 5))
+    verdicts = list(verify_rows(samples, prompts_by_id(reversed(prompts)), LIMIT))
     assert [(row["sample_id"], row["state"]) for row in verdicts] == [
         ("b/1/0", "accepted"),
         ("c/1/0", "accepted"),
@@ -52,23 +54,23 @@ def test_verdicts_follow_the_prompt_id_and_not_the_position_or_the_text() -> Non
         ("a/1/1", "accepted"),
         ("b/1/1", "rejected"),
     ]
-    assert [row["verifier_version"] for row in verdicts[:2]] == ["1", "7"]
+    assert [row["verifier_version"] for row in verdicts[:2]] == [verifier_versions(["number"], LIMIT)["number"], "7"]
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["8", "9", "none", ""])), max_size=40))
 def test_exactly_one_verdict_a_sample(drawn: list[tuple[str, str]]) -> None:
     samples = [sample(name, draw, text) for draw, (name, text) in enumerate(drawn)]
-    verdicts = list(verify_rows(samples, prompts_by_id(map(prompt, "abc")), 5))
+    verdicts = list(verify_rows(samples, prompts_by_id(map(prompt, "abc")), LIMIT))
     assert [row["sample_id"] for row in verdicts] == [row["sample_id"] for row in samples]
 
 
 def test_a_sample_of_an_unknown_prompt_and_a_repeated_one_are_refused() -> None:
     prompts = prompts_by_id([prompt("a")])
     with pytest.raises(ContractError, match="'z'"):
-        list(verify_rows([sample("z", 0, "8")], prompts, 5))
+        list(verify_rows([sample("z", 0, "8")], prompts, LIMIT))
     with pytest.raises(ContractError, match="two samples are called 'a/1/0'"):
-        list(verify_rows([sample("a", 0, "8"), sample("a", 0, "8")], prompts, 5))
+        list(verify_rows([sample("a", 0, "8"), sample("a", 0, "8")], prompts, LIMIT))
     with pytest.raises(DataError, match="two prompts are called 'a'"):
         prompts_by_id([prompt("a"), prompt("a")])
 
@@ -80,8 +82,8 @@ def test_a_folder_is_counted_and_the_versions_must_be_those_that_run(tmp_path: P
     write_rows(folders["prompts"], "prompts", [prompt("a"), prompt("b", verifier=UNRULY)])
     texts = [("a", "8"), ("a", "9"), ("a", "?"), ("b", "hang"), ("b", "kill"), ("b", "8")]
     write_rows(folders["samples"], "samples", [sample(name, draw, text) for draw, (name, text) in enumerate(texts)])
-    versions = verifier_versions(["number", UNRULY])
-    counts = verify_folder(folders["samples"], folders["prompts"], folders["out"], 0.4, versions, 6)
+    versions = verifier_versions(["number", UNRULY], SHORT)
+    counts = verify_folder(folders["samples"], folders["prompts"], folders["out"], SHORT, versions, 6)
     assert counts == {
         "rows": 6,
         "accepted": 2,
@@ -93,7 +95,7 @@ def test_a_folder_is_counted_and_the_versions_must_be_those_that_run(tmp_path: P
     }
     assert [row["state"] for row in read_rows(folders["out"])][3:] == ["timed_out", "error", "accepted"]
     with pytest.raises(ContractError, match="'7'"):
-        verify_folder(folders["samples"], folders["prompts"], folders["out"], 0.4, versions | {UNRULY: "6"}, 6)
+        verify_folder(folders["samples"], folders["prompts"], folders["out"], SHORT, versions | {UNRULY: "6"}, 6)
 
 
 @pytest.mark.parametrize(("state", "score"), [("perhaps", 0.0), ("accepted", 2.0), ("accepted", float("nan"))])

@@ -13,6 +13,7 @@ _NEEDS = {
     "labels": "input_ids labels",
     "samples": "sample_id prompt_id",
     "verdicts": "sample_id verifier",
+    "pass_rates": "prompt_id draws accepted",
     "scores": "item_id score",
 }
 _OPENAI_FIELDS = {"weight", "function_call", "refusal", "audio", "annotations", "reasoning", "thinking"}

@@ -231,9 +231,11 @@ EXAMPLES: dict[str, list[Any]] = {
     "verdicts": [
         {"sample_id": "p/1/0", "verifier": "exact", "verifier_version": "1", "state": "accepted", "score": 1.0, "reason": ""}
     ],
+    "pass_rates": [{"prompt_id": "p", "draws": 8.0, "accepted": 2.4}],
     "scores": [{"item_id": "p", "family": "sums", "score": 1.0, "state": "accepted", "sample_id": "p/0/0"}],
 }
 # formats that are told from others by their name only
 NAMED = {"alpaca_gpt4": "alpaca", "oasst_all": "oasst"}
 EXAMPLES |= {name: EXAMPLES[like] for name, like in NAMED.items()}
-UPSTREAM = sorted(name for name in EXAMPLES if name not in ("chat", "prompts", "labels", "samples", "verdicts", "scores"))
+OWN = ("chat", "prompts", "labels", "samples", "verdicts", "pass_rates", "scores")
+UPSTREAM = sorted(name for name in EXAMPLES if name not in OWN)

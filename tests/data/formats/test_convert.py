@@ -19,7 +19,7 @@ from tasks.data.records import Fault, Record
 from tasks.runtime.errors import ConfigurationError, UnknownPluginError
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.validate.check import check_rows
-from tests.data.formats.examples import CALL, EXAMPLES, TOOL, UPSTREAM, said, spoken
+from tests.data.formats.examples import CALL, EXAMPLES, OWN, TOOL, UPSTREAM, said, spoken
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"
@@ -55,7 +55,7 @@ def test_examples_become_rows_that_pass_every_check(name: str, tmp_path: Path) -
     assert list(read_rows(tmp_path)) == rows
 
 
-@pytest.mark.parametrize("name", ["chat", "prompts", "labels", "samples", "verdicts", "scores"])
+@pytest.mark.parametrize("name", OWN)
 def test_our_own_rows_are_passed_on_whatever_they_are(name: str) -> None:
     odd: list[Any] = [*EXAMPLES[name], {}, [], None, "text", 3]
     assert rows_of(name, *odd) == odd

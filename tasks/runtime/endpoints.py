@@ -1,0 +1,67 @@
+"""An address → the model endpoint it stands for."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.runtime.errors import ConfigurationError
+from tasks.runtime.stores import BLOCK
+
+KEY = "WINNOW_ENDPOINT_KEY"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An OpenAI-compatible endpoint.
+
+    Attributes:
+        base_url: up to the version, without a slash at the end: ``https://host/v1``.
+        model: name of the model there.
+        key: sent as bearer token; empty: none is sent. Not in `repr`.
+        time_limit: seconds one question may take, retries included.
+        concurrency: questions under way at once.
+    """
+
+    base_url: str
+    model: str
+    key: str = field(default="", repr=False)
+    time_limit: float = 60.0
+    concurrency: int = 8
+
+
+def open_endpoint(address: str, model: str = "") -> Endpoint:
+    """The endpoint at an address.
+
+    Args:
+        address: ``http://…`` or ``https://…`` up to the version, with the key (if any) in ``WINNOW_ENDPOINT_KEY``; or
+            ``block:NAME``, a saved Winnow Endpoint block.
+        model: name of the model there; empty: the block's.
+
+    Raises:
+        ConfigurationError: no address, no such block, or no model's name.
+    """
+    if address.startswith(BLOCK):
+        return _from_block(address.removeprefix(BLOCK), model)
+    if not re.fullmatch(r"https?://[^\s@]+", address):
+        raise ConfigurationError(f"endpoint {address!r} is no address; give https://host/v1, or block:NAME")
+    if not model:
+        raise ConfigurationError(f"endpoint {address!r}: name the model to ask there")
+    return Endpoint(address.rstrip("/"), model, os.environ.get(KEY, ""))
+
+
+def _from_block(name: str, model: str) -> Endpoint:
+    # Imported here: it brings all of Prefect, which an address does not need.
+    from blocks.endpoint import WinnowEndpoint
+
+    try:
+        block: Any = WinnowEndpoint.load(name, _sync=True)  # type: ignore[call-arg]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"no Winnow Endpoint block is called {name!r} ({error}); save one with "
+            f"blocks.endpoint.WinnowEndpoint(base_url=…, model=…).save({name!r}), or give https://host/v1"
+        ) from error
+    key = block.api_key.get_secret_value() if block.api_key else ""
+    return Endpoint(block.base_url.rstrip("/"), model or block.model, key, block.time_limit, block.concurrency)
