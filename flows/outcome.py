@@ -24,9 +24,12 @@ from tasks.report.summary import (
     ValidationFigures,
 )
 from tasks.report.task import publish_report
+from tasks.report.trust import trust_figures
 from tasks.runtime.references import parse_ref
 from tasks.runtime.run import Run, current_run
 from tasks.runtime.versions import code_version, library_versions
+from tasks.select.folders import fates
+from tasks.verify.audit import FILE as AUDIT_FILE
 
 
 def report(night: Night) -> dict[str, Any]:
@@ -58,6 +61,12 @@ def _summary(night: Night, run: Run) -> RunSummary:
         rounds=[_round(night, made) for made in night.rounds],
         trainings=_trainings(night),
         validations=_validations(night, run),
+        trust=trust_figures(
+            night.self_test,
+            [made.audited for made in night.rounds],
+            night.settings.audit.second_verifier,
+            [str(run.store.open(made.audited) / AUDIT_FILE) for made in night.rounds],
+        ),
         answers=_answers(night, run),
         costs=costs(run.entries),
         code=code_version(),
@@ -110,6 +119,7 @@ def _round(night: Night, made: Round) -> RoundFigures:
         trained_tokens=trained.get("label_tokens", 0),
         tokens=sum(ref.counts["tokens"] for ref in made.samples),
         truncated=sum(ref.counts["truncated"] for ref in made.samples),
+        dropped={fate.reason: fate.rows for fate in fates(counts)[1:]},
     )
 
 

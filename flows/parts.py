@@ -93,9 +93,7 @@ def answer(
     return samples, verdicts
 
 
-def select(
-    night: Night, number: int, samples: list[DatasetRef], verdicts: list[DatasetRef], sound: DatasetRef
-) -> Round:
+def select(night: Night, number: int, samples: list[DatasetRef], verdicts: list[DatasetRef], sound: DatasetRef) -> Round:
     """A round's answers audited and chosen from; `sound` are the samples that passed their suite."""
     from flows.night import Round
 

@@ -78,7 +78,7 @@ def bench_audit(questions: int, draws: int) -> list[Workload]:
         draws: for each question, of past nights, and as many again that are audited.
 
     Raises:
-        ConfigurationError: so few answers that nothing was accepted.
+        ConfigurationError: so few answers that none of the accepted ones is right.
     """
     from tasks.runtime.memory import PeakMemory
 
@@ -87,14 +87,17 @@ def bench_audit(questions: int, draws: int) -> list[Workload]:
     asked = sums(questions)
     alone, audited = measured(asked, list(_drawn(asked, 2 * draws)), draws)
     peak.stop()
-    return [_told("one verifier", alone, peak.peak_bytes), _told("audited", audited, peak.peak_bytes)]
+    return [_told(name, one, alone.right, peak.peak_bytes) for name, one in (("one verifier", alone), ("audited", audited))]
 
 
-def _told(name: str, found: Precision, peak_bytes: int) -> Workload:
+def _told(name: str, found: Precision, right: int, peak_bytes: int) -> Workload:
+    """`right`: of the right answers that one verifier accepts, whose kept share is the limit."""
     from tasks.gate.statistics import wilson
 
-    if not found.accepted or not found.expected:
-        raise ConfigurationError("too few answers were accepted to measure anything; raise --questions or --draws")
+    if not found.right:
+        raise ConfigurationError(
+            "no answer that was accepted is right: too few to measure anything; raise --questions or --draws"
+        )
     share = found.right / found.accepted
     low, high = wilson(found.right, found.accepted)
     made = workload(
@@ -103,7 +106,7 @@ def _told(name: str, found: Precision, peak_bytes: int) -> Workload:
         ours=100 * share,
         peer=100 * found.expected,
         unit="% right",
-        limit_share=None,
+        limit_share=found.right / right,
         peak_bytes=peak_bytes,
     )
     return made | {"low": 100 * low, "high": 100 * high, "right": found.right, "accepted": found.accepted}
@@ -138,7 +141,8 @@ def measured(questions: list[Row], samples: Iterable[Row], draws: int) -> tuple[
     """
     from tasks.select.pass_rates import pass_rate, updated
 
-    past, tonight = [], []
+    past: list[Row] = []
+    tonight: list[Row] = []
     for sample in samples:
         (past if sample["draw"] < draws else tonight).append(sample)
     settings, audit = VerifySettings(), AuditSettings(second_verifier=SECOND, rows=0)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from flows.benches.workload import Workload, workload
 from tasks.runtime.errors import WinnowError
@@ -36,9 +36,7 @@ def bench_verification(count: int) -> list[Workload]:
     ]
 
 
-def _measured(
-    name: str, answers: Callable[[], Iterator[Answer]], peer: Callable[[Answer], bool], of_peer: int
-) -> Workload:
+def _measured(name: str, answers: Callable[[], Iterator[Answer]], peer: Callable[[Answer], bool], of_peer: int) -> Workload:
     from itertools import islice
 
     from tasks.verify.dispatch import verify_answers
@@ -119,4 +117,4 @@ def _plain_math_verify(answer: Answer) -> bool:
 def _plain_subprocess(answer: Answer) -> bool:
     program = answer.response.removeprefix("```python\n").removesuffix("```")
     source = program + json.loads(answer.reference)["tests"]
-    return subprocess.run([sys.executable, "-c", source], capture_output=True, check=False).returncode == 0  # noqa: S603
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, check=False).returncode == 0

@@ -58,7 +58,9 @@ def data(rows: Rows = 1_000_000, json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    answers: Annotated[int, typer.Option("--answers", min=1, help="Answers through `number`; the dear ones get a share.")] = 1_000_000,
+    answers: Annotated[
+        int, typer.Option("--answers", min=1, help="Answers through `number`; the dear ones get a share.")
+    ] = 1_000_000,
     json: AsJson = False,
 ) -> None:
     """Verdicts/s of `number`, `math` and `code` against the plain library in a loop; the limit: share of time-outs."""
@@ -76,7 +78,7 @@ def audit(
     """An injected fault of 3 % in both verifiers: true precision of rare successes, measured and by arithmetic."""
     from flows.benches.audit import bench_audit
 
-    _show("audit", bench_audit(questions, draws), "–", json)
+    _show("audit", bench_audit(questions, draws), "right ones kept", json)
 
 
 def _show(name: str, workloads: list[Workload], limit: str, json: bool) -> None:

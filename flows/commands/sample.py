@@ -72,7 +72,9 @@ def evaluate(
     counts: dict[str, int] = {}
     with progress_bar("evaluating"):
         samples = list(_drawn(model, items, settings, 0, counts))
-    verdicts = list(verify_rows(samples, {item["id"]: item for item in items}, from_options(VerifySettings, time_limit=time_limit)))
+    verdicts = list(
+        verify_rows(samples, {item["id"]: item for item in items}, from_options(VerifySettings, time_limit=time_limit))
+    )
     scores = list(score_rows(items, samples, verdicts))
     write_row_file(out, "scores", scores)
     right = sum(score["score"] == 1.0 for score in scores)

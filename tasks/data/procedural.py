@@ -21,6 +21,8 @@ from tasks.runtime.rows import Row
 from tasks.verify.procedural import EVALUATING_FAMILIES, plain_number, reasoning_gym
 from tasks.verify.verdict import Verdict, reference_problem
 
+# Its questions are about programs from a data set, which it executes; one of them writes into the working folder.
+EXECUTING_FAMILIES = frozenset({"codeio"})
 Role = Literal["evaluation", "warm", "train"]
 ROLES: tuple[Role, ...] = ("evaluation", "warm", "train")
 SEEDS_PER_DRAW = 1 << 20
@@ -102,10 +104,12 @@ def _dataset(family: str, config: dict[str, Any], seed: int, size: int) -> Any:
     from reasoning_gym.factory import DATASETS
 
     if family not in DATASETS:
-        known = ", ".join(sorted(set(DATASETS) - EVALUATING_FAMILIES))
+        known = ", ".join(sorted(set(DATASETS) - EVALUATING_FAMILIES - EXECUTING_FAMILIES))
         raise ConfigurationError(f"reasoning-gym has no family {family!r}; known: {known}")
     if family in EVALUATING_FAMILIES:
         raise ConfigurationError(f"family {family!r}: its scorer runs the answer as Python; use another family")
+    if family in EXECUTING_FAMILIES:
+        raise ConfigurationError(f"family {family!r}: drawing its questions runs programs of others; use another family")
     if taken := {"seed", "size"} & set(config):
         raise ConfigurationError(f"family_config.{family}: {', '.join(sorted(taken))} is set by the run; remove it")
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tasks.report import words
 from tasks.report.summary import RunSummary
+from tasks.report.trust import Trust, audit_in_words, outcome
 
 _LONGEST = 120
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:@])")
@@ -17,16 +18,16 @@ def render_markdown(summary: RunSummary) -> str:
     parts = [f"# {words.headline(summary)}", *(words.decision_in_words(gate) for gate in summary.gates)]
     if not summary.gates:
         parts.append(words.decision_in_words(None))
-    parts += [_stages(summary), _rounds(summary), _answers(summary), _costs(summary)]
+    parts += [_stages(summary), _rounds(summary), _trust(summary.trust), _answers(summary), _costs(summary)]
     if summary.report:
         parts.append(f"The whole report: {code(summary.report)}")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def cell(text: str) -> str:
-    """Untrusted text as one line that means nothing to Markdown or HTML, cut to 120 characters."""
+def cell(text: str, longest: int = _LONGEST) -> str:
+    """Untrusted text as one line that means nothing to Markdown or HTML, cut to `longest` characters."""
     line = " ".join(text.split())
-    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    line = line if len(line) <= longest else line[: longest - 1] + "…"
     line = _SPECIAL.sub(r"\\\1", line)
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -75,7 +76,45 @@ def _rounds(summary: RunSummary) -> str:
         )
         for one in summary.rounds
     ]
-    return "## Rounds\n\n" + _table(head, rows)
+    return "\n\n".join(["## Rounds", _table(head, rows), *_dropped(summary)])
+
+
+def _dropped(summary: RunSummary) -> list[str]:
+    reasons = words.drop_reasons(summary.rounds)
+    head = ("not kept because of", *(f"round {one.number}" for one in summary.rounds))
+    rows = [(cell(name), *(words.number(one.dropped.get(name, 0)) for one in summary.rounds)) for name in reasons]
+    return [_table(head, rows)] if rows else []
+
+
+def _trust(trust: Trust) -> str:
+    parts = [_self_test(trust), cell(told, len(told)) if (told := audit_in_words(trust)) else "", _precision(trust)]
+    parts = [part for part in parts if part]
+    return "\n\n".join(["## How far the verdicts can be trusted", *parts]) if parts else ""
+
+
+def _self_test(trust: Trust) -> str:
+    head = ("verifier", "wrong accepted", "upper 95 % bound", "right not accepted", "upper 95 % bound", "self-test")
+    rows = [
+        (
+            cell(one.verifier),
+            f"{words.number(one.accepted_wrong)} of {words.number(one.wrong)}",
+            words.percent(one.false_positives),
+            f"{words.number(one.missed_right)} of {words.number(one.right)}" if one.right else "–",
+            "–" if one.false_negatives is None else words.percent(one.false_negatives),
+            outcome(one),
+        )
+        for one in trust.verifiers
+    ]
+    return _table(head, rows) if rows else ""
+
+
+def _precision(trust: Trust) -> str:
+    head = ("pass rate of the prompt", "judged twice", "agreed", "95 % interval")
+    rows = [
+        (one.name, words.number(one.judged), words.percent(one.share), f"{100 * one.low:.1f} – {words.percent(one.high)}")
+        for one in trust.deciles
+    ]
+    return _table(head, rows) if rows else ""
 
 
 def _answers(summary: RunSummary) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from tasks.report import words
 from tasks.report.plots import DARK, LIGHT, Theme, loss_plot, stages_plot
 from tasks.report.summary import RunSummary
+from tasks.report.trust import audit_in_words, outcome
 
 _HERE = Path(__file__).parent
 
@@ -48,11 +49,14 @@ def render_html(summary: RunSummary) -> str:
         "p": words.p_text,
         "pretty": lambda data: json.dumps(data, indent=2, ensure_ascii=False),
         "link": _file_link,
+        "outcome": outcome,
     }
     return environment.get_template("report.html.jinja").render(
         run=summary,
         headline=words.headline(summary),
         words=words.decision_in_words,
+        reasons=words.drop_reasons(summary.rounds),
+        audit_words=audit_in_words(summary.trust),
         css=(_HERE / "report.css").read_text(),
         stages_picture=_stages_picture(summary),
         loss_picture=_loss_picture(summary),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tasks.report.summary import GateFigures, RunSummary
+from tasks.report.summary import GateFigures, RoundFigures, RunSummary
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,6 +17,14 @@ _SMALLEST_P = 1e-4
 def stage_name(name: str) -> str:
     """``warm_start`` → "warm start"."""
     return {"head": "lineage head"}.get(name, name.replace("_", " "))
+
+
+def drop_reasons(rounds: Iterable[RoundFigures]) -> list[str]:
+    """Every reason that answers were dropped for in some round, the commonest over all rounds first."""
+    total: Counter[str] = Counter()
+    for one in rounds:
+        total.update(one.dropped)
+    return [reason for reason, _ in total.most_common()]
 
 
 def percent(share: float) -> str:

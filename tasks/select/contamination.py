@@ -7,8 +7,8 @@ A prompt is contaminated when
   more than half of the item's numbers, and of the signs between them, are in the prompt, too.
 
 The second half of the second rule is ours: procedural questions are one wording with other numbers, and "What is 12 + 34"
-gives neither "What is 56 + 78" nor "What is 12 - 34" away. For the same reason, runs that more than 10 questions have, tonight's prompts and
-the items together and each question once, are the wording of a family and count for nothing.
+gives neither "What is 56 + 78" nor "What is 12 - 34" away. For the same reason, runs that more than 10 questions have,
+tonight's prompts and the items together and each question once, are the wording of a family and count for nothing.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from tasks.select.pass_rates import pass_rate
 from tasks.verify.dispatch import verify_answers
 from tasks.verify.rows import prompts_by_id
 from tasks.verify.settings import AuditSettings, VerifySettings
-from tasks.verify.verdict import Answer, Verdict, reference_problem, verifier_versions
+from tasks.verify.verdict import Answer, Verdict, needs_reference, reference_problem, verifier_versions
 
 FILE, DISAGREED = "audit.jsonl", "disagreed.jsonl"
 DECILES = 10
@@ -38,10 +38,10 @@ _SHOWN_PROBLEMS = 5
 
 def second_reference(prompt: Row, name: str) -> str:
     """What the verifier called `name` checks answers to `prompt` against: its own entry in the prompt's
-    ``metadata["references"]``, else the prompt's reference."""
+    ``metadata["references"]``, else the prompt's reference; none for one that needs none, for which that would be a rubric."""
     references = (prompt.get("metadata") or {}).get("references")
     own = references.get(name) if isinstance(references, Mapping) else None
-    return own if isinstance(own, str) else str(prompt["reference"])
+    return own if isinstance(own, str) else str(prompt["reference"]) if needs_reference(name) else ""
 
 
 def check_second(prompts: Iterable[Row], audit: AuditSettings) -> None:

@@ -63,7 +63,7 @@ def _without_an_answer(right: str) -> dict[str, list[str]]:
     return {
         "empty": [""],
         "white space": [" ", "\n\n\t"],
-        "only in thinking": [f"<think>{thought}</think>", f"<think>\n{thought}\n</think>\n\n"],
+        "only in thinking": [f"<think>{thought}</think>", f"<think>\n{thought}\n</think>\n\n", f"<think>\n{thought}"],
     }
 
 
@@ -82,14 +82,18 @@ def _not_an_answer(question: str, reference: str, right: str, other: str) -> dic
     if right:
         made["right only in thinking"] = [f"<think>\n{right}\n</think>\n\n{nothing}" for nothing in _NO_ANSWERS[:2]]
     if _two_of_a_kind(right, other):
-        made["two answers"] = [f"{right} or {other}", f"{other} or {right}", f"It is {right}. No, it is {other}, or {right}."]
+        made["two answers"] = [f"{right} or {other}", f"{other} or {right}"]
     return made
 
 
 def _two_of_a_kind(right: str, other: str) -> bool:
-    """Whether two answers side by side offer two answers: both are short, and both are numbers, words, or neither."""
+    """Whether two answers side by side offer two answers: both are short, and both are numbers, words, or neither.
+
+    Not letters: what is one of the choices here may be none there.
+    """
     kinds = {(bool(_NUMBER.fullmatch(text)), any(map(str.isdigit, text))) for text in (right, other)}
-    return len(kinds) == 1 and all(0 < len(text) <= _SHORT and not _MARK.search(text) for text in (right, other))
+    usable = (len(text) <= _SHORT and not _MARK.search(text) and (len(text) > 1 or text.isdigit()) for text in (right, other))
+    return len(kinds) == 1 and all(usable)
 
 
 def _says(text: str, answer: str) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.progress import tracked
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
-from tasks.verify.dispatch import verify_answers
+from tasks.validate.seen import Seen
+from tasks.verify.dispatch import CHUNK_ANSWERS, verify_answers
 from tasks.verify.settings import VerifySettings
 from tasks.verify.verdict import Answer, verifier_versions, verifiers_of
 
@@ -27,7 +28,7 @@ def prompts_by_id(rows: Iterable[Row]) -> dict[str, Row]:
 
 
 def verify_rows(samples: Iterable[Row], prompts: Mapping[str, Row], settings: VerifySettings) -> Iterator[Row]:
-    """One verdict row for each sample row, in order, streamed.
+    """One verdict row for each sample row, in order, streamed; memory holds 16 bytes a sample, and one chunk.
 
     Args:
         samples: need ``sample_id``, ``prompt_id`` and ``text``.
@@ -70,17 +71,18 @@ def _version(prompt: Row, versions: Mapping[str, str]) -> str:
 
 
 def _checked(samples: Iterable[Row], prompts: Mapping[str, Row]) -> Iterator[Row]:
-    seen: set[str] = set()
-    for sample in samples:
-        if sample["prompt_id"] not in prompts:
-            raise ContractError(
-                f"sample {sample['sample_id']!r} answers prompt {sample['prompt_id']!r}, which is not among the "
-                "prompts; verify samples against the prompts they were drawn from"
-            )
-        if sample["sample_id"] in seen:
-            raise ContractError(f"two samples are called {sample['sample_id']!r}; each draw needs an id of its own")
-        seen.add(sample["sample_id"])
-        yield sample
+    seen, stream = Seen(), iter(samples)
+    while chunk := list(islice(stream, CHUNK_ANSWERS)):
+        first = seen.first([sample["sample_id"].encode("utf-8", "surrogatepass") for sample in chunk])
+        for sample, new in zip(chunk, first.tolist(), strict=True):
+            if sample["prompt_id"] not in prompts:
+                raise ContractError(
+                    f"sample {sample['sample_id']!r} answers prompt {sample['prompt_id']!r}, which is not among the "
+                    "prompts; verify samples against the prompts they were drawn from"
+                )
+            if not new:
+                raise ContractError(f"two samples are called {sample['sample_id']!r}; each draw needs an id of its own")
+            yield sample
 
 
 def verify_folder(

@@ -8,7 +8,7 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.runtime.references import DatasetRef, ReportRef
 from tasks.runtime.run import current_run
-from tasks.runtime.task import in_stage, winnow_task
+from tasks.runtime.task import halved, in_stage, winnow_task
 from tasks.verify.audit import audit_folders
 from tasks.verify.rows import verify_folder
 from tasks.verify.self_test import REPORT, refuse_failed, self_test_folders
@@ -45,12 +45,19 @@ def verify_samples(
             store.open(samples),
             store.open(prompts),
             draft,
-            settings,
+            _affordable(settings),
             verifier_versions,
             samples.rows,
         )
         inputs = {"samples": samples, "prompts": prompts, "verifiers": verifier_versions}
         return store.publish(draft, "verdicts", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
+
+
+def _affordable(settings: VerifySettings) -> VerifySettings:
+    """The settings with model batches halved after each fault, of which memory is the commonest."""
+    judge = settings.judge.model_copy(update={"batch_rows": halved(settings.judge.batch_rows)})
+    reward = settings.reward.model_copy(update={"batch_rows": halved(settings.reward.batch_rows)})
+    return settings.model_copy(update={"judge": judge, "reward": reward})
 
 
 @winnow_task(version="1", label="self-test of the verifiers")

@@ -143,6 +143,7 @@ def test_a_family_that_runs_out_of_questions_says_so() -> None:
         ({"families": ["rubiks_cube"]}, "its own answer"),
         ({"families": ["pool_matrix"]}, "pool_matrix"),
         ({"families": ["composite"]}, "composite"),
+        ({"families": ["codeio"]}, "runs programs of others"),
         *(({"families": [family]}, "runs the answer as Python") for family in sorted(EVALUATING_FAMILIES)),
     ],
 )

@@ -20,6 +20,7 @@ PROFILE: dict[str, Any] = {
     "data": {"train_prompts": 24, "warm_rows": 48, "evaluation_items": 48},
     "warm_start": {"epochs": 2},
     "sampling": {"k": 4, "max_tokens": 8, "shard_prompts": 12},
+    "audit": {"second_verifier": "number", "rare_below": 0.3},
     "training": {"epochs": 1},
     "evaluation": {"max_tokens": 12},
 }

@@ -17,6 +17,7 @@ import yaml
 from flows import cli
 from tasks.runtime.store import Store
 from tests.runtime.test_store_crashes import may_mount
+from tests.verify.models.conftest import save_classifier
 
 ROOT = Path(__file__).parents[2]
 PROMPT = {"id": "p1", "messages": [{"role": "user", "content": "2 + 2 ="}], "reference": "4", "verifier": "number"}
@@ -65,7 +66,7 @@ def written(path: Path, *rows: dict[str, Any]) -> Path:
         ([{**PROMPT, "reference": ""}], "e.g. 'p1': a prompt without a reference; add the right answer"),
         ([{name: value for name, value in PROMPT.items() if name != "reference"}], "reference_missing"),
         ([PROMPT, PROMPT], "e.g. 'p1': another row has the same id"),
-        ([{**PROMPT, "verifier": "numbr"}], "Registered verifiers: exact, number, reasoning_gym"),
+        ([{**PROMPT, "verifier": "numbr"}], "Registered verifiers: all_of, any_of, choice"),
         ([{**PROMPT, "verifier": "os:system"}], "no verifier of that name is registered"),
     ],
     ids=["empty pool", "empty reference", "no reference", "duplicate ids", "unknown verifier", "code in data"],
@@ -107,6 +108,25 @@ def test_a_bad_setting_is_refused(night: Winnow, change: str, said: str) -> None
     code, text = night(change)
     assert code == 2
     assert said in text
+
+
+def test_a_verifier_that_errs_on_planted_answers_halts_the_night(
+    night: Winnow, tmp_path: Path, store: Path, embedded_model: Path
+) -> None:
+    """A reward model that never learned anything likes answers that say nothing; the champion stays."""
+    reward = save_classifier(tmp_path / "reward", embedded_model, labels=1)
+    asked = [PROMPT["messages"][0] | {"content": f"{number} + 2 ="} for number in range(20)]
+    rows = [{"id": f"p{n}", "messages": [turn], "verifier": "reward_model"} for n, turn in enumerate(asked)]
+    pool, items = written(tmp_path / "train.jsonl", *rows[:10]), written(tmp_path / "eval.jsonl", *rows[10:])
+    code, text = night(
+        f"data.train_file={pool}", f"data.evaluation_file={items}", f"verification.reward.model={reward}", "lineage=reward"
+    )
+    assert code == 2
+    assert "the self-test of the verifiers failed; nothing was sampled, and the champion stays" in text
+    assert "planted wrong answers were accepted" in text
+    left = {path.relative_to(store).parts[2] for path in (store / "registry" / "reward").glob("*/*")}
+    assert "nights" not in left
+    assert left, "the base is champion"
 
 
 def test_an_unwritable_store_is_refused(night: Winnow, tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def test_the_first_night_prints_what_the_design_promises(home: Home, first: dict
     assert 0 < first["seconds"]["compute"] < first["seconds"]["wall"]
     assert first["tokens"]["generated"] > 24 * 4
     assert first["tokens"]["trained"] > 48
-    assert "<html" in Path(first["report"]).read_text()
+    page = Path(first["report"]).read_text()
+    assert "<html" in page
+    assert "How far the verdicts can be trusted" in page
     shown = home.winnow("registry", "show", str(first["champion"]["version"]), "--lineage", "short")
     assert first["champion"]["digest"] in str(shown)
 
@@ -74,7 +76,8 @@ def test_a_changed_selection_samples_nothing_anew_and_the_plan_knew(home: Home, 
         # What waits may turn out to be known: a selection that kept the same rows changes nothing after it.
         if outcomes[label] == "run":
             assert task["outcome"] != "cached", label
-    for label in ("sample round 1, shard 0", "sample round 1, shard 1", "train warm start"):
+    kept = ("self-test of the verifiers", "audit round 1", "train warm start")
+    for label in (*kept, "sample round 1, shard 0", "sample round 1, shard 1"):
         assert plan[label]["outcome"] == outcomes[label] == "cached"
 
 

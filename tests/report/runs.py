@@ -20,6 +20,8 @@ from tasks.report.summary import (
     TrainingFigures,
     ValidationFigures,
 )
+from tasks.report.trust import Trust, trust_figures
+from tasks.runtime.references import DatasetRef, ReportRef
 from tests.gate.scoring import sides
 
 ITEMS = 400
@@ -43,6 +45,23 @@ def training(of: str, rows: int, steps: int) -> TrainingFigures:
         for step in range(1, steps + 1)
     ]
     return TrainingFigures(of=of, rows=rows, steps=steps, tokens=rows * 88, label_tokens=rows * 22, loss=loss)
+
+
+def trust() -> Trust:
+    """Two verifiers tested, and two rounds audited by the second of them."""
+    number = {"verifier": "number", "wrong": 313, "accepted_wrong": 1, "false_positives": 0.0151, "right": 124}
+    number |= {"missed_right": 0, "false_negatives": 0.0239, "timed_out": 0, "undecided": 0, "verdict": "pass"}
+    judge = number | {"verifier": f"judge {SCRIPT}", "right": 0, "false_negatives": None}
+    limits = {"false_positives_limit": 0.02, "false_negatives_limit": 0.05}
+    kinds = [{"verifier": "number", "right": False, "kind": "injection", "planted": 20, "mistaken": 1, "undecided": 0}]
+    report = ReportRef(uri="r", digest=BASE, metadata={"verifiers": [number | limits, judge | limits], "kinds": kinds})
+    counts = {"rows": 40, "rare": 15, "random": 25, "disagreed": 5, "rare_disagreed": 4, "undecided": 1}
+    deciles = [{"decile": 0, "judged": 15, "agreed": 11}, {"decile": 4, "judged": 10, "agreed": 10}]
+    rounds = [
+        DatasetRef(kind="verdicts", uri="v", digest=BASE, counts=counts, metadata={"deciles": told})
+        for told in (deciles, deciles[1:])
+    ]
+    return trust_figures(report, rounds, "number", ["/somewhere/store/objects/verdicts/ab12/audit.jsonl"])
 
 
 def journal() -> list[dict[str, object]]:
@@ -95,6 +114,7 @@ def promoted() -> RunSummary:
                 trained_tokens=8096,
                 tokens=14_336,
                 truncated=3,
+                dropped={"rejected": 590, "duplicate": 191, "audit_disagreed": 3},
             ),
             RoundFigures(
                 number=2,
@@ -123,6 +143,7 @@ def promoted() -> RunSummary:
                 docs="/somewhere/store/reports/ab12/docs/index.html",
             ),
         ],
+        trust=trust(),
         answers=[
             AnswerExample(
                 round=1,

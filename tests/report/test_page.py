@@ -102,20 +102,25 @@ def test_the_page_has_what_the_run_did(pages: dict[str, Page]) -> None:
         "43.0 %", "38.2 – 47.9 %",  # accuracy and its interval
         "94 : 23", "0.0076",  # the gate
         "42.1 %", "2.05", "13,134",  # the rounds
+        "Why answers were not kept", "audit disagreed",
         "no_label 3, too_long 1",  # validation
         "58.7 s", "2.1 GiB", "1 cached",  # cost
         runs.SECOND, "torch\u00a02.13.0", "0123456789abcdef0123456789abcdef01234567",  # lineage
         '"temperature": 1.0',  # parameters
     ):  # fmt: skip
         assert expected in text, expected
-    assert pages["promoted"].links == ["file:///somewhere/store/reports/ab12/docs/index.html"]
+    assert pages["promoted"].links == [
+        f"file:///somewhere/store/{file}" for file in ("objects/verdicts/ab12/audit.jsonl", "reports/ab12/docs/index.html")
+    ]
 
 
 def test_docs_on_another_machine_are_named_but_not_linked() -> None:
     base = runs.promoted()
     elsewhere = base.validations[1].model_copy(update={"docs": "s3://bucket/docs/index.html"})
-    page = Page(render_html(base.model_copy(update={"validations": [elsewhere]})))
+    trust = base.trust.model_copy(update={"files": ["s3://bucket/audit.jsonl"]})
+    page = Page(render_html(base.model_copy(update={"validations": [elsewhere], "trust": trust})))
     assert page.links == []
+    assert "s3://bucket/audit.jsonl" in page.text
     assert "s3://bucket/docs/index.html" in page.text
 
 

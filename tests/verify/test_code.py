@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.runtime.errors import ConfigurationError
 from tasks.verify.code import check_reference, code, plants, program_of
 from tasks.verify.sandbox.available import problem
 from tasks.verify.settings import SandboxSettings, VerifySettings
@@ -59,6 +62,20 @@ class Stack:
 REFERENCES = [ADD, REVERSE, SUM, STACK]
 
 
+def runs(test: Callable[..., None]) -> Callable[..., None]:
+    """A test that runs programs; on a machine where not even the weak kind does, of the refusal."""
+
+    @functools.wraps(test)
+    def either(*values: Any, **named: Any) -> None:
+        if problem("strong") and problem("weak"):
+            with pytest.raises(ConfigurationError, match="not even unprotected"):
+                code([], VerifySettings(sandbox=SandboxSettings(accept_weak=True)))
+        else:
+            test(*values, **named)
+
+    return either
+
+
 def found(answers: list[Answer], limit: float = 5.0) -> list[Verdict]:
     """The verdicts; where nothing can isolate programs, of the weak kind, which is right about programs that mean well."""
     weak = SandboxSettings(accept_weak=bool(problem("strong")))
@@ -69,6 +86,7 @@ def verdicts(programs: list[str], reference: dict[str, Any], limit: float = 5.0)
     return found([Answer(f"```python\n{program}\n```", "code", json.dumps(reference)) for program in programs], limit)
 
 
+@runs
 @pytest.mark.parametrize("reference", REFERENCES, ids=["add", "reverse", "sum", "stack"])
 def test_planted_answers_get_their_verdict(reference: dict[str, Any]) -> None:
     text = json.dumps(reference)
@@ -81,6 +99,7 @@ def test_planted_answers_get_their_verdict(reference: dict[str, Any]) -> None:
         assert verdict.state != "error"
 
 
+@runs
 def test_each_verdict_says_what_happened() -> None:
     programs = {
         "def add(a, b): return a + b": ("accepted", 1.0, ""),
@@ -105,6 +124,7 @@ def test_each_verdict_says_what_happened() -> None:
         assert reason in verdict.reason, (program, verdict)
 
 
+@runs
 def test_each_output_is_compared_as_the_convention_says() -> None:
     reference = {"stdin_tests": [{"input": "3\n", "output": "1\n2\n3\n"}]}
     programs = {
@@ -125,6 +145,7 @@ def test_each_output_is_compared_as_the_convention_says() -> None:
         assert verdict.state == programs[program], (program, verdict)
 
 
+@runs
 def test_inputs_are_counted_and_do_not_meet() -> None:
     """Each input has a fresh process: what a program left in a variable or a file of its own is its own affair."""
     reference = {"stdin_tests": [{"input": str(n), "output": str(n * n)} for n in range(4)]}
@@ -133,6 +154,7 @@ def test_inputs_are_counted_and_do_not_meet() -> None:
     assert (half.state, half.score, half.reason) == ("rejected", 0.5, "input 2: prints something else")
 
 
+@runs
 def test_values_come_back_as_what_they_are() -> None:
     values = ["None", "True", "-7", "2**70", "-(10**5000)", "1.5", "float('inf')", "'é\\ud800'", "b'x'", "(1, [2], {3})"]
     values += ["{'a': {1: (2,)}}", "frozenset({1})", "1j", "range(3)", "[]", "()", "set()", "[True, 1, 1.0]"]
@@ -143,6 +165,7 @@ def test_values_come_back_as_what_they_are() -> None:
     assert verdict.state == "accepted", verdict
 
 
+@runs
 def test_tests_see_arguments_changed_in_place_and_errors_raised() -> None:
     tests = """
 items, table, seen = [3, 1, 2], {}, set()
@@ -163,22 +186,26 @@ for wrong in (None, 3):
     assert second.state == "rejected"
 
 
+@runs
 def test_an_error_that_ends_loops_does_not_make_tests_vacuous() -> None:
     tests = "assert all(map(even, [2, 4]))\nassert not [n for n in map(even, [1, 3]) if n]"
     [verdict] = verdicts(["def even(n): raise StopIteration"], {"tests": tests})
     assert (verdict.state, verdict.score) == ("rejected", 0.0)
 
 
+@runs
 def test_tests_that_never_call_the_program_accept_nothing() -> None:
     [verdict] = verdicts(["def add(a, b): return a + b"], {"tests": "if False:\n    assert add(1, 2) == 3"})
     assert (verdict.state, verdict.reason) == ("rejected", "the tests never called the program")
 
 
+@runs
 def test_what_the_tests_print_does_not_mix_with_the_result() -> None:
     [verdict] = verdicts([str(ADD["solution"])], {"tests": "print('x' * 20_000)\nassert add(1, 2) == 3"})
     assert verdict.state == "accepted"
 
 
+@runs
 def test_a_test_that_hands_over_a_function_is_the_references_fault() -> None:
     [verdict] = verdicts(["def apply(f, x): return f(x)"], {"tests": "assert apply(lambda x: x, 1) == 1"})
     assert verdict.state == "reference_unparsable"
@@ -207,6 +234,7 @@ REFUSED = {
 }
 
 
+@runs
 @pytest.mark.parametrize("reference", REFUSED)
 def test_a_reference_that_cannot_be_used_is_refused_before_anything_runs(reference: str) -> None:
     assert REFUSED[reference] in check_reference(reference)
@@ -244,6 +272,7 @@ def test_finding_a_program_never_raises(text: str, fence: str) -> None:
     program_of(fence + text + fence, ["f"])
 
 
+@runs
 @given(st.lists(st.text(), min_size=4, max_size=4))
 @settings(max_examples=10, deadline=None)
 def test_no_text_makes_it_raise_or_pass(texts: list[str]) -> None:
@@ -267,6 +296,7 @@ def test_deep_sources_are_refused_and_not_fatal() -> None:
         assert check_reference(json.dumps({"tests": tests}))
 
 
+@runs
 def test_the_version_tells_the_kind() -> None:
     if not problem("strong"):
         assert version_of(code, VerifySettings()) == "1"

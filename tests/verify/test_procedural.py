@@ -51,6 +51,8 @@ def test_a_right_sum_is_accepted(response: str) -> None:
         ("eighty-four", "answer_unparsable"),
         ("", "answer_unparsable"),
         ("<answer></answer>", "answer_unparsable"),
+        ("40 + 44 =", "answer_unparsable"),  # the question itself
+        ("The question is: 40 + 44 =", "answer_unparsable"),
     ],
 )
 def test_a_wrong_sum_is_not(response: str, state: str) -> None:
@@ -62,6 +64,19 @@ def test_a_text_answer_is_scored_as_it_stands() -> None:
     told = json.dumps({"dataset": "spell_backward", "entry": entry})
     assert reasoning_gym(f" {entry['answer']}\n", told).state == "accepted"
     assert reasoning_gym(f"It is {entry['answer']}", told).state == "rejected"
+
+
+def test_a_question_that_ends_in_the_answer_is_no_answer() -> None:
+    told = reference("aiw", question="Bob has 3 sisters and 4 brothers, 4 in all?", answer="4")
+    assert reasoning_gym("Bob has 3 sisters and 4 brothers, 4 in all?", told).state == "answer_unparsable"
+    assert reasoning_gym("Bob has 3 sisters and 4 brothers, 4 in all? It is 4.", told).state == "accepted"
+
+
+def test_a_right_beginning_is_no_right_answer() -> None:
+    """spell_backward adds up a share for each right letter, and six times 1/6 is 0.9999999999999999."""
+    told = reference("spell_backward", answer="sserts")
+    assert reasoning_gym("sserts", told).state == "accepted"
+    assert reasoning_gym("sserts or more", told).state == "rejected"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tasks.data.procedural import Draw, procedural_prompts
 from tasks.data.settings import DataSettings
 from tasks.runtime.errors import DataError, SelfTestError
 from tasks.runtime.rows import write_rows
+from tasks.verify.answers import after_thinking
 from tasks.verify.plants import Plant, general_plants
 from tasks.verify.self_test import REPORT, enough, plant, refuse_failed, run_self_test, self_test_folders, upper_bound
 from tasks.verify.settings import AuditSettings, VerifySettings
@@ -57,7 +58,7 @@ def together(answers: Sequence[Answer], settings: VerifySettings) -> list[Verdic
 
 def any_form(response: str, reference: str) -> Verdict:
     """Accepts whatever says something: it judges the form only."""
-    return Verdict("accepted" if response.rpartition("</think>")[2].strip() else "rejected")
+    return Verdict("accepted" if after_thinking(response).strip() else "rejected")
 
 
 for function in (sound, gullible, fussy):

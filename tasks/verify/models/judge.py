@@ -103,7 +103,7 @@ def _opinion(case: Case, one: Opinion, other: Opinion) -> tuple[Opinion, str]:
 def _model(settings: JudgeSettings) -> str:
     if not settings.model:
         raise ConfigurationError(
-            "no judge is set: give the setting `judge` a model ('embedded', a folder, a hub id) or an endpoint"
+            "no judge is set: give judge.model ('embedded', a folder, a hub id), or judge.endpoint and the model's name there"
         )
     return settings.model
 

@@ -136,7 +136,7 @@ def _loaded(source: str, dtype: str) -> RewardModel:
 
 def _model(settings: RewardSettings) -> str:
     if not settings.model:
-        raise ConfigurationError("no reward model is set: give the setting `reward` a model, a folder or a hub id")
+        raise ConfigurationError("no reward model is set: give reward.model, a folder or a hub id")
     return settings.model
 
 

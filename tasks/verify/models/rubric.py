@@ -50,7 +50,7 @@ def parse_rubric(reference: str) -> Rubric:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the reference begins with '{{' and is not JSON ({error})") from error
     if unknown := sorted(set(data) - _KEYS):
-        raise ValueError(f"the reference has the unknown keys {', '.join(unknown)}; known: {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"the reference has the unknown keys {json.dumps(unknown)[:80]}; known: {', '.join(sorted(_KEYS))}")
     if "scale" in data and "against" in data:
         raise ValueError("the reference has both a scale and an answer to compare with; a comparison has no scale")
     low, high = _scale(data.get("scale", [1, 5]))

@@ -121,7 +121,7 @@ def test_it_gives_up_after_some_attempts() -> None:
     assert len(server.requests) == 1 + endpoint_judge.ATTEMPTS
 
 
-@pytest.mark.parametrize("reply", [Reply([b"x"], pause=1.5), Reply([b" "] * 600, pause=0.05)], ids=["hangs", "trickles"])
+@pytest.mark.parametrize("reply", [Reply([b"x"], pause=8), Reply([b" "] * 600, pause=0.05)], ids=["hangs", "trickles"])
 def test_a_server_that_takes_too_long_costs_one_answer_its_verdict(reply: Reply) -> None:
     started = time.monotonic()
     with peer(lambda number, body: reply if "question 1" in json.dumps(body) else rated(5)) as server:
@@ -130,7 +130,7 @@ def test_a_server_that_takes_too_long_costs_one_answer_its_verdict(reply: Reply)
     assert right == 1.0
     assert isinstance(late, Verdict)
     assert late.state == "error"
-    assert took < 1.4
+    assert took < 5
 
 
 def test_a_reply_without_end_is_not_read_to_its_end() -> None:

@@ -34,7 +34,7 @@ def test_forms(reference: str, rubric: Rubric) -> None:
     [
         ("{rhymes}", "is not JSON"),
         ("{" * 100_000, "begins with"),
-        ('{"dataset": "sums", "entry": {}}', "unknown keys dataset, entry; known: against, rubric, scale"),
+        ('{"dataset": "sums", "entry": {}}', "unknown keys .*dataset.*entry.*; known: against, rubric, scale"),
         ('{"rubric": ""}', "'rubric' is no text"),
         ('{"rubric": 5}', "'rubric' is no text"),
         ('{"against": " "}', "'against' is no text"),
@@ -58,4 +58,4 @@ _json = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lamb
 @settings(max_examples=100, deadline=None)
 @given(st.text() | st.dictionaries(st.sampled_from(["rubric", "scale", "against", "more"]), _json).map(json.dumps))
 def test_the_check_never_raises(reference: str) -> None:
-    assert isinstance(check_reference(reference), str)
+    check_reference(reference).encode()  # a reason is written as UTF-8
