@@ -47,7 +47,7 @@ def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
         load_plugin("verifiers", "nubmer")
     message = str(caught.value)
     assert "no verifier is called 'nubmer'. Did you mean 'number'?" in message
-    assert "exact, number, reasoning_gym" in message
+    assert "code, exact, instruction" in message
     assert "package.module:function" in message
     assert isinstance(caught.value, ConfigurationError)
     assert caught.value.exit_code == 2

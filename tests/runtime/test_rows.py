@@ -29,6 +29,9 @@ BY_NAME = {
     "messages": st.lists(MESSAGE, max_size=3),
     "tools": st.lists(st.dictionaries(TEXT, DATA, max_size=2), max_size=2),
     "metadata": st.dictionaries(TEXT, DATA, max_size=3),
+    **dict.fromkeys(
+        ("prompt", "chosen", "rejected"), st.lists(st.fixed_dictionaries({"role": TEXT, "content": TEXT}), max_size=3)
+    ),
 }
 WEIGHTS = st.lists(st.floats(0, 1, width=32), max_size=5)
 BY_TYPE = {"string": TEXT, "int64": INT, "double": FLOAT} | {
@@ -41,7 +44,7 @@ BY_TYPE = {"string": TEXT, "int64": INT, "double": FLOAT} | {
 @st.composite
 def kinds_and_rows(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
     kind = draw(st.sampled_from(sorted(SCHEMAS)))
-    fields = {field.name: BY_NAME.get(field.name, BY_TYPE[str(field.type)]) for field in SCHEMAS[kind]}
+    fields = {field.name: BY_NAME[field.name] if field.name in BY_NAME else BY_TYPE[str(field.type)] for field in SCHEMAS[kind]}
     rows = st.fixed_dictionaries({}, optional={name: field | st.none() for name, field in fields.items()})
     return kind, draw(st.lists(rows, max_size=8))
 
