@@ -22,9 +22,10 @@ from tasks.runtime.progress import Progress, listening
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.runtime.stage import run_stage
 from tasks.runtime.store import Store
+from tasks.sample.requests import Answer as Drawn
+from tasks.sample.requests import Request, uniform_requests
 from tasks.sample.settings import SamplingSettings
 from tasks.sample.shards import sample_rows
-from tasks.sample.transformers_engine import Answer as Drawn
 from tasks.select.outcomes import Selection
 from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
@@ -50,7 +51,9 @@ def prompt(name: str, reference: str, question: str = "3 + 5 =") -> Row:
 def drawn(prompts: list[Row], engine: str, k: int = 1) -> list[Row]:
     """Sample rows of `prompts` by one of the engines below."""
     settings = SamplingSettings(engine=f"tests.test_peer_bugs:{engine}", k=k)
-    return list(sample_rows(Path(), prompts, settings, {}, policy="p" * 64, seed=1, round=1, dtype="float32"))
+    return list(
+        sample_rows(Path(), uniform_requests(prompts, k), settings, {}, policy="p" * 64, seed=1, round=1, dtype="float32")
+    )
 
 
 def trained_on(prompts: list[Row], samples: list[Row], **settings: Any) -> list[Row]:
@@ -60,23 +63,23 @@ def trained_on(prompts: list[Row], samples: list[Row], **settings: Any) -> list[
     return [selection.chat_row(row) for row, reason in selection.outcomes(samples) if not reason]
 
 
-def right(model: Path, prompts: Sequence[Row], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
+def right(model: Path, requests: Sequence[Request], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
     """Answers every prompt rightly, the last prompt first."""
-    for row in reversed(prompts):
-        for draw in range(settings.k):
-            yield Drawn(row["id"], draw, row["reference"], 3, -1.0, "stop")
+    for one in reversed(requests):
+        for draw in one.draws:
+            yield Drawn(one.prompt["id"], draw, one.prompt["reference"], 3, -1.0, "stop")
 
 
-def wrong(model: Path, prompts: Sequence[Row], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
+def wrong(model: Path, requests: Sequence[Request], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
     """Answers every prompt wrongly, each draw in its own way."""
-    for row in prompts:
-        for draw in range(settings.k):
-            yield Drawn(row["id"], draw, f"{1000 + draw}", 3, -1.0, "stop")
+    for one in requests:
+        for draw in one.draws:
+            yield Drawn(one.prompt["id"], draw, f"{1000 + draw}", 3, -1.0, "stop")
 
 
-def short_only(model: Path, prompts: Sequence[Row], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
+def short_only(model: Path, requests: Sequence[Request], settings: SamplingSettings, **about: Any) -> Iterator[Drawn]:
     """Passes over prompts that are too long for it."""
-    return right(model, [row for row in prompts if len(row["messages"][0]["content"]) < 100], settings)
+    return right(model, [one for one in requests if len(one.prompt["messages"][0]["content"]) < 100], settings)
 
 
 def test_the_best_answer_was_written_with_the_role_user() -> None:

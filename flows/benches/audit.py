@@ -181,10 +181,18 @@ def _own_prompt(sample: Row) -> Row:
 def _drawn(questions: list[Row], k: int) -> Iterator[Row]:
     from tasks.runtime.hardware import compute_dtype
     from tasks.runtime.models import embedded_model_folder
+    from tasks.sample.requests import uniform_requests
     from tasks.sample.settings import SamplingSettings
     from tasks.sample.shards import sample_rows
 
     settings = SamplingSettings(k=k, max_tokens=_MAX_TOKENS)
     yield from sample_rows(
-        embedded_model_folder(), questions, settings, {}, policy="embedded", seed=1, round=0, dtype=compute_dtype()
+        embedded_model_folder(),
+        uniform_requests(questions, k),
+        settings,
+        {},
+        policy="embedded",
+        seed=1,
+        round=0,
+        dtype=compute_dtype(),
     )

@@ -106,6 +106,7 @@ def _drawn(
 ) -> Iterator[dict[str, Any]]:
     from tasks.runtime.hardware import compute_dtype
     from tasks.runtime.models import import_model, locate, source_digest
+    from tasks.sample.requests import uniform_requests
     from tasks.sample.shards import sample_rows
 
     path = locate(model)
@@ -116,5 +117,12 @@ def _drawn(
             folder.mkdir()
             import_model(path, folder, compute_dtype())
         yield from sample_rows(
-            folder, prompts, settings, counts, policy=source_digest(folder), seed=seed, round=0, dtype=compute_dtype()
+            folder,
+            uniform_requests(prompts, settings.k),
+            settings,
+            counts,
+            policy=source_digest(folder),
+            seed=seed,
+            round=0,
+            dtype=compute_dtype(),
         )

@@ -13,6 +13,7 @@ from tasks.runtime.errors import ContractError
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.progress import report_progress
 from tasks.runtime.rows import Row, read_rows, write_rows
+from tasks.sample.requests import Request, uniform_requests
 from tasks.sample.settings import SamplingSettings
 
 
@@ -49,16 +50,17 @@ def sample_folder(
         ContractError: the engine did not give exactly K draws of each prompt.
     """
     start = shard * settings.shard_prompts
-    prompts = list(islice(read_rows(prompts_folder), start, start + settings.shard_prompts))
+    prompts = islice(read_rows(prompts_folder), start, start + settings.shard_prompts)
     counts: dict[str, int] = {}
-    rows = sample_rows(model_folder, prompts, settings, counts, policy=policy, seed=seed, round=round, dtype=dtype)
+    requests = uniform_requests(prompts, settings.k)
+    rows = sample_rows(model_folder, requests, settings, counts, policy=policy, seed=seed, round=round, dtype=dtype)
     counts["rows"] = write_rows(out, "samples", rows)
     return counts
 
 
 def sample_rows(
     model_folder: Path,
-    prompts: list[Row],
+    requests: list[Request],
     settings: SamplingSettings,
     counts: dict[str, int],
     *,
@@ -67,16 +69,16 @@ def sample_rows(
     round: int,
     dtype: str,
 ) -> Iterator[dict[str, Any]]:
-    """The sample rows of `prompts`, as they come; `counts` is filled with prompts, tokens and truncated meanwhile.
+    """The sample rows of `requests`, as they come; `counts` is filled with prompts, tokens and truncated meanwhile.
 
     Raises:
         ContractError: as `sample_folder`.
     """
-    counts |= {"prompts": len(prompts), "tokens": 0, "truncated": 0}
+    counts |= {"prompts": len(requests), "tokens": 0, "truncated": 0}
     engine = load_plugin("engines", settings.engine)
     # Prompts of like length share a batch: less padding. The draws do not depend on it.
-    ordered = sorted(prompts, key=lambda row: (sum(len(turn["content"]) for turn in row["messages"]), row["id"]))
-    expected = {(row["id"], draw) for row in prompts for draw in range(settings.k)}
+    ordered = sorted(requests, key=lambda one: (_characters(one.prompt), one.prompt["id"]))
+    expected = {(one.prompt["id"], draw) for one in requests for draw in one.draws}
     started, total = time.monotonic(), len(expected)
     for answer in engine(model_folder, ordered, settings, seed=seed, dtype=dtype):
         try:
@@ -105,3 +107,7 @@ def sample_rows(
     if expected:
         missing = sorted(expected)[:3]
         raise ContractError(f"engine {settings.engine!r} left out {len(expected)} of {total} draws, such as {missing}")
+
+
+def _characters(prompt: Row) -> int:
+    return sum(len(turn["content"]) for turn in prompt["messages"])

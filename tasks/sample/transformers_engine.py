@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ import numpy as np
 from tasks.chat.render import end_of_turn_id, render_prompt
 from tasks.runtime.hardware import usable_cores
 from tasks.runtime.models import load_model
-from tasks.runtime.rows import Row
 from tasks.sample.distribution import choose
 from tasks.sample.randomness import uniforms
+from tasks.sample.requests import Answer, Request
 from tasks.sample.settings import SamplingSettings
 
 # Rows are dropped from the batch when a quarter of it is finished: every new batch size costs the CPU kernels a set-up.
@@ -37,26 +36,15 @@ class Draw:
     finish_reason: str = "length"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One finished answer: its text without the end-of-turn token, the number of tokens generated (that token included),
-    the sum of their log-probabilities (nats, temperature 1), and why it ended (``stop`` or ``length``)."""
-
-    prompt_id: str
-    draw: int
-    text: str
-    token_count: int
-    logprob: float
-    finish_reason: str
-
-
-def draw(model_folder: Path, prompts: Iterable[Row], settings: SamplingSettings, *, seed: int, dtype: str) -> Iterator[Answer]:
-    """Draw `settings.k` answers for each prompt row; yields them batch by batch, every draw of a prompt together.
+def draw(
+    model_folder: Path, requests: Iterable[Request], settings: SamplingSettings, *, seed: int, dtype: str
+) -> Iterator[Answer]:
+    """Draw the answers asked for; yields them batch by batch, every draw of a prompt together.
 
     Args:
         model_folder: a folder that transformers loads.
-        prompts: prompt rows; read as a stream, a batch at a time.
-        settings: see `SamplingSettings`; `batch_rows` bounds the rows side by side.
+        requests: read as a stream, a batch at a time; a request is never cut, so `batch_rows` may be exceeded by one.
+        settings: see `SamplingSettings`; `batch_rows` bounds the rows side by side. `k` is not read.
         seed: the run's seed; with prompt id and draw number it fixes a draw's random numbers.
         dtype: ``float32`` or ``bfloat16``.
     """
@@ -65,9 +53,8 @@ def draw(model_folder: Path, prompts: Iterable[Row], settings: SamplingSettings,
     torch.set_num_threads(usable_cores())
     model, tokenizer = load_model(model_folder, dtype)
     stop = end_of_turn_id(tokenizer)
-    stream, size = iter(prompts), max(1, settings.batch_rows // settings.k)
     with torch.inference_mode():
-        while chunk := list(islice(stream, size)):
+        for chunk in _chunks(requests, settings.batch_rows):
             for done in _batch(model, tokenizer, chunk, settings, seed, stop):
                 yield Answer(
                     done.prompt_id,
@@ -79,16 +66,28 @@ def draw(model_folder: Path, prompts: Iterable[Row], settings: SamplingSettings,
                 )
 
 
-def _batch(model: Any, tokenizer: Any, chunk: list[Row], settings: SamplingSettings, seed: int, stop: int) -> list[Draw]:
+def _chunks(requests: Iterable[Request], rows: int) -> Iterator[list[Request]]:
+    chunk: list[Request] = []
+    for request in requests:
+        if chunk and sum(len(one.draws) for one in chunk) + len(request.draws) > rows:
+            yield chunk
+            chunk = []
+        chunk.append(request)
+    if chunk:
+        yield chunk
+
+
+def _batch(model: Any, tokenizer: Any, chunk: list[Request], settings: SamplingSettings, seed: int, stop: int) -> list[Draw]:
     import torch
 
-    draws = [Draw(row["id"], number) for row in chunk for number in range(settings.k)]
+    draws = [Draw(one.prompt["id"], number) for one in chunk for number in one.draws]
     numbers = torch.tensor(
         np.stack([uniforms(seed, item.prompt_id, item.draw, settings.max_tokens) for item in draws]),
         dtype=torch.float32,
         device=model.device,
     )
-    state = _Decoding.read(model, [render_prompt(tokenizer, row["messages"]) for row in chunk], settings.k)
+    ids = [render_prompt(tokenizer, one.prompt["messages"]) for one in chunk]
+    state = _Decoding.read(model, ids, [len(one.draws) for one in chunk])
     for position in range(settings.max_tokens):
         tokens, logprobs = choose(state.logits, numbers[state.rows, position], settings)
         for row, token, logprob in zip(state.rows.tolist(), tokens.tolist(), logprobs.tolist(), strict=True):
@@ -124,8 +123,8 @@ class _Decoding:
     logits: Any
 
     @staticmethod
-    def read(model: Any, ids: list[list[int]], k: int) -> _Decoding:
-        """Read each prompt once, then repeat its cache for its `k` draws."""
+    def read(model: Any, ids: list[list[int]], draws: list[int]) -> _Decoding:
+        """Read each prompt once, then repeat its cache for each of its draws."""
         import torch
         from transformers.cache_utils import DynamicCache
 
@@ -142,10 +141,10 @@ class _Decoding:
             logits_to_keep=1,
         )
         logits = output.logits[:, -1].float()
-        if k > 1:
-            cache.batch_repeat_interleave(k)
-            mask, logits = mask.repeat_interleave(k, 0), logits.repeat_interleave(k, 0)
-        rows = torch.arange(len(ids) * k, device=device)
+        repeated = torch.arange(len(ids), device=device).repeat_interleave(torch.tensor(draws, device=device))
+        cache.batch_select_indices(repeated)
+        mask, logits = mask[repeated], logits[repeated]
+        rows = torch.arange(len(repeated), device=device)
         return _Decoding(rows, mask, mask.sum(1, keepdim=True), cache, logits)
 
     def keep(self, alive: list[int]) -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-from tasks.sample.transformers_engine import Answer
+from tasks.sample.requests import Answer, Request
 
 
-def echo(model: Any, prompts: Any, settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
+def echo(model: Any, requests: Iterable[Request], settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
     """Answers with the prompt: a contract-abiding engine without a model."""
-    for row in prompts:
-        for number in range(settings.k):
-            yield Answer(row["id"], number, row["messages"][-1]["content"], 3, -1.0, "stop")
+    for one in requests:
+        for number in one.draws:
+            yield Answer(one.prompt["id"], number, one.prompt["messages"][-1]["content"], 3, -1.0, "stop")
 
 
-def forgetful(model: Any, prompts: Any, settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
-    """Ignores `k`, like servers that accept and ignore `n`."""
-    yield from echo(model, prompts, settings.model_copy(update={"k": 1}), seed=seed, dtype=dtype)
+def forgetful(model: Any, requests: Iterable[Request], settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
+    """Gives one answer a prompt, like servers that accept and ignore `n`."""
+    yield from echo(model, (replace(one, draws=one.draws[:1]) for one in requests), settings, seed=seed, dtype=dtype)
 
 
-def repeating(model: Any, prompts: Any, settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
+def repeating(model: Any, requests: Iterable[Request], settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
     """Gives a draw twice."""
-    answers = list(echo(model, prompts, settings, seed=seed, dtype=dtype))
+    answers = list(echo(model, requests, settings, seed=seed, dtype=dtype))
     yield from [answers[0], *answers]

@@ -7,8 +7,9 @@ import torch
 
 from tasks.chat.render import end_of_turn_id, render_prompt
 from tasks.runtime.models import load_model
+from tasks.sample.requests import Answer, uniform_requests
 from tasks.sample.settings import SamplingSettings
-from tasks.sample.transformers_engine import Answer, draw
+from tasks.sample.transformers_engine import draw
 from tests.sample.rows import prompt
 
 PROMPTS = [prompt(number) for number in range(5)] + [prompt(99, "Name a colour, then explain at length why you like it.")]
@@ -16,7 +17,7 @@ SETTINGS = SamplingSettings(k=3, temperature=0.9, max_tokens=10, batch_rows=64)
 
 
 def drawn(model: Path, prompts: list, settings: SamplingSettings, seed: int = 5) -> dict[tuple[str, int], Answer]:
-    answers = list(draw(model, prompts, settings, seed=seed, dtype="float32"))
+    answers = list(draw(model, uniform_requests(prompts, settings.k), settings, seed=seed, dtype="float32"))
     found = {(answer.prompt_id, answer.draw): answer for answer in answers}
     assert len(found) == len(answers) == len(prompts) * settings.k
     return found
