@@ -19,5 +19,5 @@ class WinnowEndpoint(Block):
     base_url: str = Field(description="Address up to the version: https://host/v1.", pattern=r"^https?://[^\s@]+$")
     model: str = Field(description="Name of the model there.", min_length=1)
     api_key: SecretStr | None = Field(default=None, description="Key; empty where the endpoint asks for none.")
-    time_limit: float = Field(default=60.0, ge=0.1, le=3600, description="Seconds one question may take, retries included.")
+    time_limit: float = Field(default=60.0, ge=0.1, le=3600, description="Seconds one question may take.")
     concurrency: int = Field(default=8, ge=1, le=256, description="Questions under way at once.")

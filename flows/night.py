@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows import parts
+from flows import draws, parts
 from flows.settings import NightSettings
 from tasks.data.task import check_disjoint
 from tasks.gate.task import decide_lineage
@@ -19,7 +19,6 @@ from tasks.runtime.plugins import load_plugin
 from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import Pending
-from tasks.sample.randomness import derive_seed
 from tasks.train.task import import_base_model
 from tasks.verify.task import self_test
 
@@ -32,6 +31,8 @@ class Round:
         pass_rates: what is known of the prompts' difficulty, this round included.
         audited: the second verifier's verdicts, with the audit's files beside them.
         control: as many rows a prompt as `chosen` has, drawn at random from the same answers: the control arm.
+        hinted: accepted answers to prompts that nothing else solved, without the hint they had; None: no such prompts.
+        hinted_samples: all that were drawn for these.
         labels: what was trained on; None when no answer was accepted.
     """
 
@@ -43,7 +44,14 @@ class Round:
     audited: DatasetRef
     chosen: DatasetRef
     control: DatasetRef | None
+    hinted: DatasetRef | None = None
+    hinted_samples: list[DatasetRef] = field(default_factory=list)
     labels: DatasetRef | None = None
+
+    @property
+    def accepted(self) -> list[DatasetRef]:
+        """The chat rows that the round adds to the training."""
+        return [self.chosen] if self.hinted is None else [self.chosen, self.hinted]
 
     @property
     def name(self) -> str:
@@ -62,6 +70,7 @@ class Night:
         items, warm_rows, prompts: evaluation items, warm-start rows, and each round's prompts.
         verifiers: name → version of every verifier that the prompts use, and of the second one.
         self_test: the verifiers' self-test.
+        temperatures: what tonight's answers are drawn at, by family; None: the settings' temperature.
         models, scores: by stage name (``base``, ``head``, ``warm_start``, ``round_1`` …, ``champion``).
         generated: every dataset of samples drawn.
         validated: what was validated → the accepted rows' reference.
@@ -87,6 +96,7 @@ class Night:
     validated: dict[str, DatasetRef] = field(default_factory=dict)
     gates: dict[str, Entry] = field(default_factory=dict)
     self_test: ReportRef | None = None
+    temperatures: ReportRef | None = None
     lineage_decision: ReportRef | None = None
 
     @property
@@ -151,26 +161,19 @@ def warm_start(night: Night) -> None:
 
 
 def rejection_sampling_round(night: Night, number: int) -> None:
-    """Draw K answers to each prompt, keep distinct accepted ones, and train on all of them so far from the base model."""
-    settings, prompts = night.settings, night.prompts[number - 1]
-    samples, verdicts = parts.answer(
-        night,
-        night.head,
-        prompts,
-        settings.sampling,
-        expected=settings.data.train_prompts,
-        seed=derive_seed(settings.seed, "sample", night.number, number),
-        round=number,
-        of=f"round {number}",
-    )
-    sound = parts.validated(night, samples, f"samples of round {number}", prompts=prompts, draws=settings.sampling.k)
+    """Draw answers to the prompts, keep distinct accepted ones, and train on all of them so far from the base model."""
+    if number == 1:
+        draws.probe_temperatures(night)
+    samples, verdicts = draws.draw_in_waves(night, number)
+    sound = parts.validated(night, samples, f"samples of round {number}", prompts=night.prompts[number - 1])
     made = parts.select(night, number, samples, verdicts, sound)
     night.rounds.append(made)
-    chosen = made.chosen
-    if not isinstance(chosen, Pending) and chosen.rows == 0:
+    parts.hint_arm(night, made)
+    if all(not isinstance(rows, Pending) and rows.rows == 0 for rows in made.accepted):
         return  # nothing to learn from: the head stays
-    rows = [*([night.warm_rows] if night.warm_rows else []), *parts.replayed(night), *(done.chosen for done in night.rounds)]
-    night.head, made.labels = parts.train_on(night, f"round {number}", rows, settings.training)
+    accepted = [rows for done in night.rounds for rows in done.accepted]
+    rows = [*([night.warm_rows] if night.warm_rows else []), *parts.replayed(night), *accepted]
+    night.head, made.labels = parts.train_on(night, f"round {number}", rows, night.settings.training)
     parts.evaluate(night, made.name, night.head)
 
 
@@ -200,7 +203,7 @@ def leave_state(night: Night) -> None:
     champion = ledger.champion(run.store, settings.lineage)
     assert champion is not None, "the registry was bootstrapped when the night began"
     assert night.items is not None, "data was prepared"
-    accepted = NightRows(night=night.number, rows=[made.chosen for made in night.rounds])
+    accepted = NightRows(night=night.number, rows=[rows for made in night.rounds for rows in made.accepted])
     state = NightState(
         night=night.number,
         lineage=settings.lineage,
@@ -250,6 +253,7 @@ def record_of(night: Night) -> dict[str, Any]:
                 "audited": digest(made.audited),
                 "chosen": digest(made.chosen),
                 "control": digest(made.control),
+                "hinted": digest(made.hinted),
                 "labels": digest(made.labels),
             }
             for made in night.rounds

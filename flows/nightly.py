@@ -20,6 +20,7 @@ from tasks.gate.settings import GateSettings
 from tasks.runtime.run import Run, running
 from tasks.runtime.stores import open_store
 from tasks.runtime.task import results_in
+from tasks.sample.budget.settings import BudgetSettings
 from tasks.sample.settings import SamplingSettings
 from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
@@ -44,6 +45,7 @@ def nightly_rsf(
     rendering: RenderSettings = RenderSettings(),
     warm_start: TrainingSettings = TrainingSettings(),
     sampling: SamplingSettings = SamplingSettings(),
+    budget: BudgetSettings = BudgetSettings(),
     verification: VerifySettings = VerifySettings(),
     audit: AuditSettings = AuditSettings(),
     selection: SelectionSettings = SelectionSettings(),

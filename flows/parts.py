@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flows.draws import answer, draw_hinted
 from flows.pools import pool
 from tasks.chat.task import render_labels
 from tasks.data.procedural import Role
@@ -19,16 +20,14 @@ from tasks.runtime.run import current_run
 from tasks.runtime.task import Pending
 from tasks.runtime.versions import code_version, library_versions
 from tasks.sample.randomness import derive_seed
-from tasks.sample.settings import SamplingSettings
-from tasks.sample.shards import shard_count
-from tasks.sample.task import sample_shard
+from tasks.sample.task import strip_hints
 from tasks.select.settings import CONTROL
 from tasks.select.task import remember_pass_rates, replay_rows, select_answers
 from tasks.train.settings import TrainingSettings
 from tasks.train.task import train
 from tasks.validate.task import validate
 from tasks.verify.audit import for_round
-from tasks.verify.task import audit_answers, verify_samples
+from tasks.verify.task import audit_answers
 from tasks.verify.verdict import verifier_versions
 
 if TYPE_CHECKING:
@@ -72,27 +71,6 @@ def train_on(night: Night, of: str, rows: list[DatasetRef], settings: TrainingSe
     return train(night.base, labels, settings, seed, night.dtype, of), labels
 
 
-def answer(
-    night: Night,
-    policy: ModelRef,
-    prompts: DatasetRef,
-    settings: SamplingSettings,
-    *,
-    expected: int,
-    seed: int,
-    round: int,
-    of: str,
-) -> tuple[list[DatasetRef], list[DatasetRef]]:
-    """Samples and verdicts of all prompts, shard by shard. `expected`: their number, while a plan cannot know it."""
-    total = expected if isinstance(prompts, Pending) else prompts.rows
-    samples, verdicts = [], []
-    for shard in range(shard_count(total, settings)):
-        samples.append(sample_shard(policy, prompts, settings, shard, seed, round, night.dtype, of))
-        verdicts.append(verify_samples(samples[-1], prompts, night.settings.verification, night.verifiers, of=of, shard=shard))
-    night.generated += samples
-    return samples, verdicts
-
-
 def select(night: Night, number: int, samples: list[DatasetRef], verdicts: list[DatasetRef], sound: DatasetRef) -> Round:
     """A round's answers audited and chosen from; `sound` are the samples that passed their suite."""
     from flows.night import Round
@@ -107,7 +85,7 @@ def select(night: Night, number: int, samples: list[DatasetRef], verdicts: list[
     known = {
         "second": second,
         # What is trained on beside this round's answers: a row that is not replayed any more may be said again.
-        "past": [*replayed(night), *(made.chosen for made in night.rounds)],
+        "past": [*replayed(night), *(rows for made in night.rounds for rows in made.accepted)],
         "evaluation": [night.items],
         "pass_rates": rates,
     }
@@ -118,6 +96,18 @@ def select(night: Night, number: int, samples: list[DatasetRef], verdicts: list[
             [sound], verdicts, prompts, settings.selection.control(), number, **known, of="select control arm"
         )
     return Round(number, prompts, samples, verdicts, rates, second, chosen, control)
+
+
+def hint_arm(night: Night, made: Round) -> None:
+    """Add the accepted answers to prompts that nothing else solved, drawn with a hint and trained on without it."""
+    if (found := draw_hinted(night, made.number)) is None:
+        return
+    (hinted, (samples, verdicts)), settings = found, night.settings
+    sound = validated(night, samples, f"hinted samples of round {made.number}", prompts=hinted)
+    chosen = select_answers(
+        [sound], verdicts, hinted, settings.selection, made.number, evaluation=[night.items], of="select hinted answers"
+    )
+    made.hinted_samples, made.hinted = samples, strip_hints(chosen, made.prompts, made.number)
 
 
 def replayed(night: Night) -> list[DatasetRef]:

@@ -10,6 +10,7 @@ from tasks.chat.settings import RenderSettings
 from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
 from tasks.gate.settings import GateSettings
+from tasks.sample.budget.settings import BudgetSettings
 from tasks.sample.settings import SamplingSettings
 from tasks.select.settings import SelectionSettings
 from tasks.train.settings import TrainingSettings
@@ -76,6 +77,7 @@ class NightSettings(BaseModel):
     rendering: RenderSettings
     warm_start: TrainingSettings
     sampling: SamplingSettings
+    budget: BudgetSettings
     verification: VerifySettings
     audit: AuditSettings
     selection: SelectionSettings

@@ -29,9 +29,20 @@ def sample(
     max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
     batch_rows: Annotated[int, typer.Option(help="Answers generated side by side.")] = 256,
     engine: Annotated[str, typer.Option(help="Engine: a registered name or 'package.module:function'.")] = "transformers",
+    endpoint: Annotated[
+        list[str] | None, typer.Option(help="With --engine endpoint: https://host/v1 of a running server; give more for more.")
+    ] = None,
+    endpoint_model: Annotated[str, typer.Option(help="Name of the model there.")] = "",
+    launch: Annotated[
+        str, typer.Option(help="Or the command that serves the model: 'vllm serve {model} --host {host} --port {port}'.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Prompt rows → sample rows."""
+    from tasks.runtime.errors import ConfigurationError
+
+    if engine == "transformers" and (endpoint or launch):
+        raise ConfigurationError("--endpoint and --launch are for --engine endpoint; add it")
     settings = _settings(
         engine=engine,
         k=k,
@@ -41,6 +52,7 @@ def sample(
         min_p=min_p,
         max_tokens=max_tokens,
         batch_rows=batch_rows,
+        endpoint={"addresses": endpoint or [], "model": endpoint_model, "launch": launch},
     )
     from tasks.runtime.row_files import write_row_file
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def select(
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
     settings = profile_group(profile, "selection", SelectionSettings, [*(change or []), *options])
     pairing = from_options(PairSettings, pairs_by=pairs_by, pairs_cap=pairs_cap)
-    _check(out, pairs)
+    _check(out, pairs, dropped)
     selection = Selection(
         _rows([verdicts], "verdicts"),
         _rows([prompts], "prompts"),
@@ -83,14 +84,16 @@ def select(
     emit(told, json, _table(selection, told))
 
 
-def _check(out: Path, pairs: Path | None) -> None:
+def _check(out: Path, pairs: Path | None, dropped: Path | None) -> None:
     """What would be refused at the end is refused at the start."""
     from tasks.runtime.errors import ConfigurationError
 
     if pairs and pairs.suffix not in (".jsonl", ".parquet"):
         raise ConfigurationError(f"--pairs {pairs}: the ending decides the format; use .jsonl or .parquet")
-    if pairs and pairs.resolve() == out.resolve():
-        raise ConfigurationError("--out and --pairs are the same file; give two")
+    made = {"--out": out, "--pairs": pairs, "--dropped": dropped}
+    for (one, path), (other, place) in combinations(((name, path) for name, path in made.items() if path), 2):
+        if path.resolve() == place.resolve():
+            raise ConfigurationError(f"{one} and {other} are the same file; give two")
 
 
 def _rows(addresses: list[str], kind: str) -> Iterator[dict[str, Any]]:
@@ -111,12 +114,14 @@ def _keep(made: Path, wanted: Path) -> None:
 
 
 def _table(selection: Selection, told: dict[str, Any]) -> Any:
+    from rich.markup import escape
     from rich.table import Table
 
     from tasks.select.folders import fates
 
-    table = Table("answers", "number", "share", title=f"{told['rows']} of {told['drawn']} answers → {told['out']}")
+    title = escape(f"{told['rows']:,} of {told['drawn']:,} answers → {told['out']}")
+    table = Table("answers", "number", "share", title=title)
     for fate in fates(selection.counts):
-        table.add_row(fate.reason.replace("_", " "), f"{fate.rows:,}", f"{fate.share:.1%}")
+        table.add_row(escape(fate.reason.replace("_", " ")), f"{fate.rows:,}", f"{fate.share:.1%}")
     table.caption = f"{told['solved_prompts']:,} prompts solved" + (f", {told['pairs']:,} pairs" if "pairs" in told else "")
     return table

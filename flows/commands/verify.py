@@ -26,7 +26,7 @@ def verify(
         str, typer.Option(help="A registered name or 'package.module:function'; for files, instead of the prompts' own.")
     ] = "",
     response: Annotated[str | None, typer.Option(help="For one verdict: the answer.")] = None,
-    reference: Annotated[str | None, typer.Option(help="For one verdict: what it is checked against.")] = None,
+    reference: Annotated[str | None, typer.Option(help="For one verdict: what it is checked against, if anything.")] = None,
     prompt: Annotated[str, typer.Option(help="For one verdict: the question, for a judge or a reward model.")] = "",
     profile: Annotated[
         Path | None, typer.Option(help="A profile whose `verification` names judge, reward model and limits.")
@@ -46,17 +46,28 @@ def verify(
 
     limit = [] if time_limit is None else [f"time_limit={time_limit}"]
     settings = profile_group(profile, "verification", VerifySettings, [*(change or []), *limit])
-    one, many = (verifier or None, response, reference), (samples, prompts, out)
-    if None not in one and not any(many):
-        verdict = _single(verifier, str(response), str(reference), prompt, settings)
+    many = (samples, prompts, out)
+    if verifier and response is not None and not any(many):
+        verdict = _single(verifier, response, _reference(verifier, reference), prompt, settings)
         reason = f": {verdict['reason']}" if verdict["reason"] else ""
         emit(verdict, json, escape(f"{verdict['state']} (score {verdict['score']:g}){reason}"))
-    elif None not in many and one[1:] == (None, None):
+    elif None not in many and response is reference is None:
         emit({**_files(*many, verifier, settings), "out": str(out)}, json)  # type: ignore[arg-type]
     else:
         raise ConfigurationError(
             "give --samples, --prompts and --out to verify files, or --verifier, --response and --reference for one verdict"
         )
+
+
+def _reference(verifier: str, given: str | None) -> str:
+    """The reference for one verdict; "" where none is needed. Raises `ConfigurationError`, `UnknownPluginError`."""
+    from tasks.runtime.errors import ConfigurationError
+    from tasks.verify.verdict import needs_reference, plugin
+
+    plugin(verifier)
+    if given is None and needs_reference(verifier):
+        raise ConfigurationError(f"the verifier {verifier!r} checks against a reference; give it with --reference")
+    return given or ""
 
 
 def _single(verifier: str, response: str, reference: str, question: str, settings: VerifySettings) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Endpoint:
         base_url: up to the version, without a slash at the end: ``https://host/v1``.
         model: name of the model there.
         key: sent as bearer token; empty: none is sent. Not in `repr`.
-        time_limit: seconds one question may take, retries included.
+        time_limit: seconds one question may take; a judge's with its retries.
         concurrency: questions under way at once.
     """
 
@@ -32,24 +32,34 @@ class Endpoint:
     concurrency: int = 8
 
 
-def open_endpoint(address: str, model: str = "") -> Endpoint:
+def open_endpoint(
+    address: str, model: str = "", time_limit: float = Endpoint.time_limit, concurrency: int = Endpoint.concurrency
+) -> Endpoint:
     """The endpoint at an address.
 
     Args:
         address: ``http://…`` or ``https://…`` up to the version, with the key (if any) in ``WINNOW_ENDPOINT_KEY``; or
             ``block:NAME``, a saved Winnow Endpoint block.
         model: name of the model there; empty: the block's.
+        time_limit, concurrency: of an address; a block has its own.
 
     Raises:
         ConfigurationError: no address, no such block, or no model's name.
     """
+    check_address(address, model)
     if address.startswith(BLOCK):
         return _from_block(address.removeprefix(BLOCK), model)
+    return Endpoint(address.rstrip("/"), model, os.environ.get(KEY, ""), time_limit, concurrency)
+
+
+def check_address(address: str, model: str) -> None:
+    """Raise `ConfigurationError` for what `open_endpoint` could not open, whatever runs where."""
+    if address.startswith(BLOCK):
+        return
     if not re.fullmatch(r"https?://[^\s@]+", address):
         raise ConfigurationError(f"endpoint {address!r} is no address; give https://host/v1, or block:NAME")
     if not model:
         raise ConfigurationError(f"endpoint {address!r}: name the model to ask there")
-    return Endpoint(address.rstrip("/"), model, os.environ.get(KEY, ""))
 
 
 def _from_block(name: str, model: str) -> Endpoint:

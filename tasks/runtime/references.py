@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-DatasetKind = Literal["chat", "prompts", "labels", "samples", "verdicts", "scores", "pass_rates"]
+DatasetKind = Literal["chat", "prompts", "labels", "samples", "verdicts", "scores", "pass_rates", "requests"]
 
 
 class Ref(BaseModel):

@@ -62,6 +62,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             "text": _text,
             "token_count": _int,
             "logprob": _float,
+            "sampling_logprob": _float,
             "finish_reason": _text,
         },
         "verdicts": {
@@ -74,6 +75,9 @@ SCHEMAS: dict[str, pa.Schema] = {
         },
         # Decayed counts of a prompt's draws and accepted answers over the nights (tasks/select/pass_rates.py).
         "pass_rates": {"prompt_id": _text, "draws": _float, "accepted": _float},
+        # The draws of one wave: `count` of a prompt, numbered from `first` (tasks/sample/budget/waves.py), at a temperature of
+        # their own or the settings'.
+        "requests": {"prompt_id": _text, "first": _int, "count": _int, "temperature": _float},
         # TRL's conversational preference format, whose columns are messages and not JSON text (tasks/select/pairs.py).
         "preferences": {
             "id": _text,

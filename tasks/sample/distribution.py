@@ -1,40 +1,107 @@
-"""Logits → the next token: temperature, filters and the choice itself."""
+"""Logits → the next token: temperature, filters, the choice itself, and how likely it was."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from tasks.sample.settings import SamplingSettings
 
+_ROWS = 16  # so many rows' logits stay in a core's cache while they are worked on
+_BLOCK = 256  # tokens summed together, so that the distribution function need not be written out
 
-def choose(logits: Any, uniforms: Any, settings: SamplingSettings) -> tuple[Any, Any]:
-    """The next token of each row and its log-probability under the policy at temperature 1.
+
+@dataclass(frozen=True)
+class Barred:
+    """Tokens that some rows may not choose. `rows`: bool (rows,); `tokens`: ids (barred,)."""
+
+    rows: Any
+    tokens: Any
+
+
+def choose(logits: Any, uniforms: Any, settings: SamplingSettings, barred: Barred | None = None) -> tuple[Any, Any, Any]:
+    """The next token of each row, and its log-probability in nats under two distributions.
 
     The choice inverts the distribution function at one uniform number a row, so it depends on that row alone.
 
     Args:
-        logits: float32 tensor (rows, vocabulary).
-        uniforms: float32 tensor (rows,), in [0, 1).
+        logits: (rows, vocabulary).
+        uniforms: float64 (rows,), in [0, 1).
         settings: temperature (0: the likeliest token), top_p, top_k, min_p.
+        barred: what may not be chosen, whatever its probability.
 
     Returns:
-        token ids (rows,) and natural-log probabilities (rows,).
+        token ids; log-probabilities under the policy (temperature 1, nothing barred or filtered); those under the
+        distribution the token was drawn from, 0 where it was the only choice. Each (rows,), the latter two float32.
     """
     import torch
 
+    size = _ROWS if logits.device.type == "cpu" else len(logits)
+    parts = []
+    for first in range(0, len(logits), size):
+        some = slice(first, first + size)
+        places = None if barred is None else (torch.nonzero(barred.rows[some]), barred.tokens)
+        parts.append(_choose(logits[some].float(), uniforms[some], settings, places))
+    tokens, policy, sampled = zip(*parts, strict=True)
+    return torch.cat(tokens), torch.cat(policy), torch.cat(sampled)
+
+
+def _choose(logits: Any, uniforms: Any, settings: SamplingSettings, barred: Any) -> tuple[Any, Any, Any]:
+    import torch
+
     if settings.temperature == 0:
-        tokens = logits.argmax(-1)
-    else:
-        probabilities = filtered(torch.softmax(logits / settings.temperature, -1), settings)
-        cumulative = probabilities.cumsum(-1)
-        targets = uniforms[:, None] * cumulative[:, -1:]
-        tokens = torch.searchsorted(cumulative, targets, right=True)[:, 0]
-        # Rounding can put the target on the last sum; step back to the last token that has any probability.
-        tokens = tokens.clamp(max=logits.shape[-1] - 1)
-        empty = probabilities.gather(-1, tokens[:, None])[:, 0] == 0
-        tokens = torch.where(empty, probabilities.argmax(-1), tokens)
-    picked = logits.gather(-1, tokens[:, None])[:, 0]
-    return tokens, picked - torch.logsumexp(logits, -1)
+        tokens = _without(logits, barred, -torch.inf).argmax(-1)
+        return tokens, _logprob(logits, tokens), torch.zeros(len(tokens), device=logits.device)
+    plain = settings.temperature == 1
+    policy = torch.softmax(logits if plain else logits / settings.temperature, -1)
+    probabilities = filtered(_without(policy, barred, 0.0), settings)
+    tokens, total = _inverted(probabilities, uniforms)
+    drawn = _at(probabilities, tokens)
+    # Rounding can put a target on the last sum of a block; then the likeliest token stands in for one that is excluded.
+    if bool((drawn == 0).any()):
+        likeliest = _without(logits, barred, -torch.inf).argmax(-1)
+        tokens = torch.where(drawn == 0, likeliest, tokens)
+        drawn = _at(probabilities, tokens)
+    sampled = (drawn.double() / total).log().float()
+    return tokens, _at(policy, tokens).log() if plain else _logprob(logits, tokens), sampled
+
+
+def _without(values: Any, barred: Any, instead: float) -> Any:
+    if barred is None:
+        return values
+    changed = values.clone()
+    changed[barred] = instead
+    return changed
+
+
+def _at(values: Any, tokens: Any) -> Any:
+    return values.gather(-1, tokens[:, None])[:, 0]
+
+
+def _logprob(logits: Any, tokens: Any) -> Any:
+    import torch
+
+    return _at(logits, tokens) - torch.logsumexp(logits, -1)
+
+
+def _inverted(probabilities: Any, uniforms: Any) -> tuple[Any, Any]:
+    """The first token whose cumulated probability is above a share of the total, and the total, float64 (rows,).
+
+    In two steps: the block of tokens by the sums of blocks, then the token within it.
+    """
+    import torch
+
+    rows, vocabulary = probabilities.shape
+    padded = torch.nn.functional.pad(probabilities, (0, -vocabulary % _BLOCK)) if vocabulary % _BLOCK else probabilities
+    blocks = padded.view(rows, -1, _BLOCK)
+    edges = blocks.sum(-1).double().cumsum(-1)
+    total = edges[:, -1]
+    target = uniforms.double() * total
+    block = torch.searchsorted(edges, target[:, None], right=True).clamp(max=edges.shape[1] - 1)
+    before = torch.where(block > 0, edges.gather(1, (block - 1).clamp(min=0)), 0)
+    inside = blocks[torch.arange(rows, device=block.device), block[:, 0]]
+    token = torch.searchsorted(inside.double().cumsum(-1), target[:, None] - before, right=True)
+    return (block * _BLOCK + token.clamp(max=_BLOCK - 1))[:, 0].clamp(max=vocabulary - 1), total
 
 
 def filtered(probabilities: Any, settings: SamplingSettings) -> Any:
@@ -43,18 +110,24 @@ def filtered(probabilities: Any, settings: SamplingSettings) -> Any:
     top-k counts first, then top-p on what is left (the smallest set of likeliest tokens that reaches the share), as in
     transformers; min-p (arXiv 2407.01082) compares with the likeliest token.
     """
-    import torch
-
     if settings.top_k and settings.top_k < probabilities.shape[-1]:
         smallest = probabilities.topk(settings.top_k, -1).values[:, -1:]
-        probabilities = probabilities.where(probabilities >= smallest, torch.zeros(()))
+        probabilities = probabilities.masked_fill(probabilities < smallest, 0)
     if settings.top_p < 1:
-        ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
-        before = ordered.cumsum(-1) - ordered
-        dropped = before >= settings.top_p * probabilities.sum(-1, keepdim=True)
-        mask = torch.zeros_like(dropped).scatter(-1, order, dropped)
-        probabilities = probabilities.masked_fill(mask, 0)
+        probabilities = _nucleus(probabilities, settings.top_p)
     if settings.min_p > 0:
-        floor = settings.min_p * probabilities.max(-1, keepdim=True).values
-        probabilities = probabilities.where(probabilities >= floor, torch.zeros(()))
+        floor = settings.min_p * probabilities.amax(-1, keepdim=True)
+        probabilities = probabilities.masked_fill(probabilities < floor, 0)
     return probabilities
+
+
+def _nucleus(probabilities: Any, share: float) -> Any:
+    """Only what can be in the smallest set is sorted: all tokens below (1 − share) / vocabulary weigh less than 1 − share."""
+    import torch
+
+    total = probabilities.sum(-1, keepdim=True)
+    likely = int((probabilities >= total * (0.5 * (1 - share) / probabilities.shape[-1])).sum(-1).max())
+    ordered, order = probabilities.topk(max(likely, 1), -1)
+    before = ordered.double().cumsum(-1) - ordered
+    kept = ordered.masked_fill(before >= share * total, 0)
+    return torch.zeros_like(probabilities).scatter_(-1, order, kept)

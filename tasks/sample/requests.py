@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
-from tasks.runtime.rows import Row
+from tasks.runtime.errors import ContractError
+from tasks.runtime.rows import Row, read_rows
 
 
 @dataclass(frozen=True)
@@ -13,6 +16,7 @@ class Request:
     """Answers to draw of one prompt.
 
     Attributes:
+        temperature: theirs, where it is not the settings': for whoever calls the engine, which reads the settings alone.
         prompt: a prompt row; the engine needs ``id`` and ``messages``.
         draws: the draws' numbers. A draw's random numbers depend on (seed, prompt id, number) alone, so a later request
             for higher numbers goes on where an earlier one stopped.
@@ -20,6 +24,7 @@ class Request:
 
     prompt: Row
     draws: range
+    temperature: float | None = None
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,37 @@ class Answer:
         prompt_id, draw: which one.
         text: without the token that ended it.
         token_count: tokens generated, the end-of-turn token included.
-        logprob: sum of the log-probabilities of these tokens under the policy at temperature 1, in nats.
+        logprob: sum of the log-probabilities of these tokens under the policy at temperature 1, in nats; None where the
+            engine cannot tell (a server that keeps them to itself).
         finish_reason: ``stop`` or ``length``.
+        sampling_logprob: the same sum under the distribution they were drawn from (temperature, filters, minimum length);
+            None where the engine cannot tell.
     """
 
     prompt_id: str
     draw: int
     text: str
     token_count: int
-    logprob: float
+    logprob: float | None
     finish_reason: str
+    sampling_logprob: float | None = None
+
+
+def stored_requests(folder: Path, prompts: Path, span: slice) -> list[Request]:
+    """The requests of an artifact (kind ``requests``) whose places lie in `span`, in order. Memory: theirs alone.
+
+    Raises:
+        ContractError: a request for a prompt that is not in the folder `prompts`.
+    """
+    rows = list(islice(read_rows(folder), span.start, span.stop))
+    asked = {row["prompt_id"] for row in rows}
+    known = {row["id"]: row for row in read_rows(prompts) if row["id"] in asked}
+    if missing := asked - known.keys():
+        raise ContractError(f"draws of {len(missing)} unknown prompts are asked for, such as {min(missing)!r}")
+    return [
+        Request(known[row["prompt_id"]], range(row["first"], row["first"] + row["count"]), row.get("temperature"))
+        for row in rows
+    ]
 
 
 def uniform_requests(prompts: Iterable[Row], k: int) -> list[Request]:

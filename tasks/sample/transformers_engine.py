@@ -1,169 +1,160 @@
 """The embedded engine: answers drawn with a transformers model in this process, on CPU or GPU.
 
-A prompt is read once for all its draws, and finished rows leave the batch. Each draw's random numbers are its own, so that a
-draw comes out the same in any batch, up to floating point.
+A prompt is read once for all its draws, and what all prompts begin with once for all of them. A finished answer leaves the
+batch at once, and new prompts come in as soon as enough rows are free. Each draw's random numbers are its own, so that a draw
+comes out the same in any batch, up to floating point: in float32 the logits of two batches differ by about 1e-6 of their
+size, so of a million tokens a few may be drawn otherwise; in bfloat16, of a hundred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.chat.render import end_of_turn_id, render_prompt
+from tasks.chat.render import render_prompt
+from tasks.runtime.errors import PassingFaultError
 from tasks.runtime.hardware import usable_cores
 from tasks.runtime.models import load_model
-from tasks.sample.distribution import choose
-from tasks.sample.randomness import uniforms
+from tasks.sample.distribution import Barred, choose
+from tasks.sample.embedded.admission import Asked, Waiting, answer_limit, common_prefix
+from tasks.sample.embedded.answers import Ending, Writing
+from tasks.sample.embedded.decoders import decoder_for
 from tasks.sample.requests import Answer, Request
 from tasks.sample.settings import SamplingSettings
 
-# Rows are dropped from the batch when a quarter of it is finished: every new batch size costs the CPU kernels a set-up.
-_COMPACT_BELOW = 0.75
-
-
-@dataclass
-class Draw:
-    """One answer in the making."""
-
-    prompt_id: str
-    draw: int
-    tokens: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-    finish_reason: str = "length"
+Limit = Callable[[str, int], int]
 
 
 def draw(
     model_folder: Path, requests: Iterable[Request], settings: SamplingSettings, *, seed: int, dtype: str
 ) -> Iterator[Answer]:
-    """Draw the answers asked for; yields them batch by batch, every draw of a prompt together.
+    """Draw the answers asked for; yields each as it is done.
 
     Args:
         model_folder: a folder that transformers loads.
-        requests: read as a stream, a batch at a time; a request is never cut, so `batch_rows` may be exceeded by one.
-        settings: see `SamplingSettings`; `batch_rows` bounds the rows side by side. `k` is not read.
+        requests: all are read before the first is answered, for what they have in common.
+        settings: the distribution, what ends an answer, `batch_rows` and `batch_memory`. `k` is not read.
         seed: the run's seed; with prompt id and draw number it fixes a draw's random numbers.
         dtype: ``float32`` or ``bfloat16``.
+
+    Raises:
+        ConfigurationError: the model does not load, or its chat template ends no turn.
+        DataError: a prompt that the template refuses, or that is longer than the model's context.
+        PassingFaultError: the device's memory ran out.
     """
     import torch
 
     torch.set_num_threads(usable_cores())
-    model, tokenizer = load_model(model_folder, dtype)
-    stop = end_of_turn_id(tokenizer)
-    with torch.inference_mode():
-        for chunk in _chunks(requests, settings.batch_rows):
-            for done in _batch(model, tokenizer, chunk, settings, seed, stop):
-                yield Answer(
-                    done.prompt_id,
-                    done.draw,
-                    tokenizer.decode(done.tokens, skip_special_tokens=True),
-                    len(done.tokens) + (done.finish_reason == "stop"),
-                    done.logprob,
-                    done.finish_reason,
-                )
+    try:
+        model, tokenizer = load_model(model_folder, dtype)
+        asked = [_asked(model, tokenizer, one, settings) for one in requests]
+        yield from drawn(model, tokenizer, asked, settings, seed=seed)
+    except torch.OutOfMemoryError as error:
+        raise PassingFaultError(
+            f"no memory for {settings.batch_rows} answers side by side ({error}); lower batch_rows"
+        ) from error
 
 
-def _chunks(requests: Iterable[Request], rows: int) -> Iterator[list[Request]]:
-    chunk: list[Request] = []
-    for request in requests:
-        if chunk and sum(len(one.draws) for one in chunk) + len(request.draws) > rows:
-            yield chunk
-            chunk = []
-        chunk.append(request)
-    if chunk:
-        yield chunk
+def drawn(
+    model: Any, tokenizer: Any, asked: list[Asked], settings: SamplingSettings, *, seed: int, limit: Limit | None = None
+) -> Iterator[Answer]:
+    """As `draw`, for token ids and with a model that is loaded already.
 
-
-def _batch(model: Any, tokenizer: Any, chunk: list[Request], settings: SamplingSettings, seed: int, stop: int) -> list[Draw]:
+    Args:
+        limit: (prompt id, draw) → the most tokens of that answer, where those in `asked` are too many.
+    """
     import torch
 
-    draws = [Draw(one.prompt["id"], number) for one in chunk for number in one.draws]
-    numbers = torch.tensor(
-        np.stack([uniforms(seed, item.prompt_id, item.draw, settings.max_tokens) for item in draws]),
-        dtype=torch.float32,
-        device=model.device,
-    )
-    ids = [render_prompt(tokenizer, one.prompt["messages"]) for one in chunk]
-    state = _Decoding.read(model, ids, [len(one.draws) for one in chunk])
-    for position in range(settings.max_tokens):
-        tokens, logprobs = choose(state.logits, numbers[state.rows, position], settings)
-        for row, token, logprob in zip(state.rows.tolist(), tokens.tolist(), logprobs.tolist(), strict=True):
-            item = draws[row]
-            if item.finish_reason == "stop":  # finished, not yet dropped from the batch
-                continue
-            item.logprob += logprob
-            if token == stop:
-                item.finish_reason = "stop"
-            else:
-                item.tokens.append(token)
-        alive = [index for index, row in enumerate(state.rows.tolist()) if draws[row].finish_reason != "stop"]
-        if not alive or position + 1 == settings.max_tokens:
-            break
-        if len(alive) <= _COMPACT_BELOW * len(state.rows):
-            tokens = tokens[torch.tensor(alive, device=tokens.device)]
-            state.keep(alive)
-        state.step(model, tokens)
-    return draws
+    asked = [one for one in asked if one.draws]
+    if not asked:
+        return
+    ending, own_attention = Ending(model, tokenizer, settings), model.config._attn_implementation
+    with torch.inference_mode():
+        decoder = decoder_for(model, max(len(one.ids) + one.limit for one in asked))
+        waiting = Waiting(asked, settings.batch_rows, _memory(model, settings), decoder.token_bytes)
+        batch = _Batch(decoder, ending, settings, seed, limit)
+        decoder.read_common(common_prefix(asked))
+        while waiting or batch.rows:
+            if new := waiting.admitted(len(batch.rows), decoder.held()):
+                yield from batch.admit(new)
+            if batch.rows:
+                yield from batch.step()
+    model.set_attn_implementation(own_attention)
 
 
-@dataclass
-class _Decoding:
-    """The batch between two tokens: left-padded, with its key-value cache.
+def _asked(model: Any, tokenizer: Any, request: Request, settings: SamplingSettings) -> Asked:
+    name, ids = request.prompt["id"], render_prompt(tokenizer, request.prompt["messages"])
+    return Asked(name, request.draws, ids, answer_limit(model, name, len(ids), settings.max_tokens))
 
-    rows: which draw each batch row is; mask: (batch, length) of ones and zeros; position: (batch, 1) of the next token.
-    """
 
-    rows: Any
-    mask: Any
-    position: Any
-    cache: Any
-    logits: Any
+def _memory(model: Any, settings: SamplingSettings) -> int:
+    """Bytes for keys and values."""
+    import psutil
+    import torch
 
-    @staticmethod
-    def read(model: Any, ids: list[list[int]], draws: list[int]) -> _Decoding:
-        """Read each prompt once, then repeat its cache for each of its draws."""
-        import torch
-        from transformers.cache_utils import DynamicCache
+    if settings.batch_memory:
+        return settings.batch_memory << 20
+    if model.device.type == "cuda":
+        return int(torch.cuda.mem_get_info(model.device)[0]) // 2
+    return int(psutil.virtual_memory().available) // 2
 
-        length, device = max(map(len, ids)), model.device
-        tokens = torch.tensor([[0] * (length - len(row)) + row for row in ids], device=device)
-        mask = torch.tensor([[0] * (length - len(row)) + [1] * len(row) for row in ids], device=device)
-        cache = DynamicCache(config=model.config)
-        output = model(
-            input_ids=tokens,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits = output.logits[:, -1].float()
-        repeated = torch.arange(len(ids), device=device).repeat_interleave(torch.tensor(draws, device=device))
-        cache.batch_select_indices(repeated)
-        mask, logits = mask[repeated], logits[repeated]
-        rows = torch.arange(len(repeated), device=device)
-        return _Decoding(rows, mask, mask.sum(1, keepdim=True), cache, logits)
 
-    def keep(self, alive: list[int]) -> None:
+class _Batch:
+    """The rows under way, in the decoder's order."""
+
+    def __init__(self, decoder: Any, ending: Ending, settings: SamplingSettings, seed: int, limit: Limit | None) -> None:
+        self.decoder, self.ending, self.settings, self.seed, self.limit = decoder, ending, settings, seed, limit
+        self.rows: list[Writing] = []
+        self._tokens: list[int] = []
+
+    def admit(self, new: list[Asked]) -> Iterator[Answer]:
+        """Read prompts and draw the first token of each of their answers."""
         import torch
 
-        index = torch.tensor(alive, device=self.rows.device)
-        self.rows, self.mask, self.position = self.rows[index], self.mask[index], self.position[index]
-        self.cache.batch_select_indices(index)
+        draws = [len(one.draws) for one in new]
+        logits = self.decoder.read([one.ids for one in new], draws, max(one.limit for one in new))
+        rows = [self._row(one, number) for one in new for number in one.draws]
+        self.rows += rows
+        self._tokens += [0] * len(rows)
+        repeated = torch.arange(len(new)).repeat_interleave(torch.tensor(draws)).to(logits.device)
+        yield from self._advance(logits[repeated], len(self.rows) - len(rows))
 
-    def step(self, model: Any, tokens: Any) -> None:
+    def _row(self, one: Asked, number: int) -> Writing:
+        limit = min(one.limit, self.limit(one.prompt_id, number)) if self.limit else one.limit
+        return Writing(one.prompt_id, number, self.seed, limit)
+
+    def step(self) -> Iterator[Answer]:
+        """One token more for every row."""
         import torch
 
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.rows), 1)], 1)
-        output = model(
-            input_ids=tokens[:, None],
-            attention_mask=self.mask,
-            position_ids=self.position,
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.position = self.position + 1
-        self.logits = output.logits[:, -1].float()
+        yield from self._advance(self.decoder.step(torch.tensor(self._tokens, device=self.decoder.model.device)), 0)
+
+    def _advance(self, logits: Any, first: int) -> Iterator[Answer]:
+        """Draw a token for each row from `first` on; answers that are done leave."""
+        import torch
+
+        rows = self.rows[first:]
+        numbers = torch.tensor([row.next_number() for row in rows], dtype=torch.float64, device=logits.device)
+        drawn = choose(logits, numbers, self.settings, self._barred(rows, logits.device))
+        for row, token, logprob, sampling in zip(rows, *(part.tolist() for part in drawn), strict=True):
+            self.ending.add(row, token, logprob, sampling)
+        self._tokens[first:] = drawn[0].tolist()
+        finished = [index for index, row in enumerate(self.rows) if row.finish_reason]
+        if finished:
+            answers = [self.ending.answer(self.rows[index]) for index in finished]
+            order = self.decoder.drop(np.array(finished)).tolist()
+            self.rows = [self.rows[index] for index in order]
+            self._tokens = [self._tokens[index] for index in order]
+            yield from answers
+
+    def _barred(self, rows: list[Writing], device: Any) -> Barred | None:
+        """The tokens that end a turn, for rows below the minimum length; None when no row is."""
+        import torch
+
+        short = [row.count < self.settings.min_tokens for row in rows]
+        if not any(short):
+            return None
+        return Barred(torch.tensor(short, device=device), torch.tensor(sorted(self.ending.tokens), device=device))

@@ -64,6 +64,7 @@ class Selection:
             ((row["prompt_id"], pass_rate(row)) for row in pass_rates), "pass rates of prompt"
         )
         self.draws: dict[str, Counter[str]] = {}
+        self.unfit: set[str] = set()
         self.counts: Counter[str] = Counter(
             rows=0, drawn=0, accepted=0, distinct=0, solved_prompts=0, restored=0, quarantined=0
         )
@@ -132,8 +133,10 @@ class Selection:
         return contaminated_prompts(self.prompts, self.evaluation)
 
     def agreed(self) -> dict[str, tuple[str, float]]:
-        """Sample id → (state, score), without those that the second verifier judged otherwise."""
-        return {name: told for name, told in self.verdicts.items() if self.second.get(name, told[0]) == told[0]}
+        """Sample id → (state, score), without those that the second verifier judged otherwise, nor, once the outcomes are
+        known, what is wrong to train on however right its answer is."""
+        agreed = ((name, told) for name, told in self.verdicts.items() if self.second.get(name, told[0]) == told[0])
+        return {name: told for name, told in agreed if name not in self.unfit}
 
     def _decide(self, candidates: Candidates) -> dict[str, str]:
         """Sample id → reason or "", step by step; what one step drops, the next ones do not see."""
@@ -148,6 +151,7 @@ class Selection:
 
     def _filtered(self, candidates: Candidates) -> dict[str, str]:
         reasons = dict(filter_reasons(candidates, self.prompts, self.settings.filters))
+        self.unfit = {sample_id for sample_id, reason in reasons.items() if reason and reason not in SOFT}
         for sample_id in list(least_bad(candidates, reasons, SOFT, self.settings.hard_below)):
             reasons[sample_id] = ""
             self.counts["restored"] += 1
@@ -188,8 +192,9 @@ class Selection:
         answer = {"role": "assistant", "content": sample["text"], "train": True}
         about = {"prompt_id": sample["prompt_id"], "sample_id": sample["sample_id"], "policy": policy}
         return {
-            # The same prompt may be drawn again on another night; the policy tells the nights apart.
-            "id": f"{sample['sample_id']}@{policy[:12]}",
+            # The same prompt may be drawn again on another night: by another policy, or, after a night that was refused, by
+            # the same one with another seed.
+            "id": f"{sample['sample_id']}@{policy[:12]}.{sample.get('seed', '')}",
             "messages": [*turns, answer],
             "source": "rsf",
             "metadata": about | {"round": sample.get("round", 0)},

@@ -32,7 +32,6 @@ class Facts:
         mask: the mask the labels were made with (``full`` trains prompts on purpose).
         chat: the chat rows that label rows were made from.
         prompt_ids: ids that samples may belong to.
-        draws: draws each prompt must have.
     """
 
     control_texts: tuple[str, ...] = COMMON_CONTROL_TEXTS
@@ -47,7 +46,6 @@ class Facts:
     mask: str = "assistant"
     chat: ChatIndex | None = None
     prompt_ids: frozenset[str] | None = None
-    draws: int | None = None
 
 
 def tokenizer_facts(tokenizer: Any, mask: str = "assistant") -> Facts:
@@ -94,6 +92,6 @@ def idle_codes(facts: Facts, settings: ValidationSettings) -> set[str]:
         "serving_ids_differ": proven,
         "trained_text_differs": proven,
         "prompt_unknown": facts.prompt_ids is not None,
-        "draws_missing": facts.draws is not None,
+        "draws_missing": facts.prompt_ids is not None,
     }
     return {code for code, works in at_work.items() if not works}

@@ -42,7 +42,7 @@ def validate_folders(
     if model is not None:
         from tasks.chat.tokenizer import load_tokenizer
 
-        facts = replace(tokenizer_facts(load_tokenizer(model), facts.mask), draws=facts.draws)
+        facts = tokenizer_facts(load_tokenizer(model), facts.mask)
     if chat is not None:
         facts = replace(facts, chat=ChatIndex(chat))
     if prompts is not None:

@@ -19,7 +19,7 @@ from tasks.validate.settings import ValidationSettings
 from tasks.validate.stage import validate_folders
 
 
-@winnow_task(version="2", label="validate {of}", unkeyed=("of",))
+@winnow_task(version="3", label="validate {of}", unkeyed=("of",))
 def validate(
     dataset: DatasetRef | list[DatasetRef],
     settings: ValidationSettings,
@@ -28,7 +28,6 @@ def validate(
     mask: Mask = "assistant",
     chat: list[DatasetRef] | None = None,
     prompts: DatasetRef | None = None,
-    draws: int | None = None,
 ) -> DatasetRef:
     """Check rows by their suite (the dataset's kind: chat, prompts, labels or samples) and pass the accepted ones on.
 
@@ -41,7 +40,6 @@ def validate(
         mask: what labels were made with; ``full`` trains prompts on purpose.
         chat: the chat rows that labels were made from; with `model`, what is trained is compared with what they say.
         prompts: what samples were drawn from.
-        draws: how many draws each prompt must have; None: any number.
 
     Returns:
         The accepted rows; counts `rows`, `read`, `rejected`; metadata `report`: the report's reference as JSON.
@@ -58,7 +56,7 @@ def validate(
         folders: dict[str, Any] = {role: store.open(ref) for role, ref in beside.items()}
         if chat:
             folders["chat"] = [store.open(ref) for ref in chat]
-        facts = Facts(mask=mask, draws=draws)
+        facts = Facts(mask=mask)
         summary = in_stage("validate", validate_folders, kind, *rows, facts, settings, accepted, draft, **folders)
         return publish_checked(of, summary, accepted, draft, inputs, settings)
 

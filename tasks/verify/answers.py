@@ -2,8 +2,9 @@
 
 Marks from strongest to weakest: ``<answer>…</answer>``, ``\\boxed{…}``, ``#### …`` (to the end of the line), "answer is
 …", "answer: …", "answer = …" (to the end of the sentence). Only the strongest kind that occurs counts, all of its
-occurrences, so that a text which boxes two different answers is seen to offer two. Text up to the last ``</think>``
-never counts, nor what follows a ``<think>`` that is left open.
+occurrences, so that a text which boxes two different answers is seen to offer two. "To find the answer: …" marks none, and
+a box with "not" before it holds that as well. Text up to the last ``</think>`` never counts, nor what follows a ``<think>``
+that is left open; ``<thinking>``, ``<thought>``, ``<reasoning>`` and ``[THINK]`` are the same.
 """
 
 from __future__ import annotations
@@ -13,8 +14,21 @@ import re
 _TAG, _TAG_END = re.compile("<answer>", re.IGNORECASE), re.compile("</answer>", re.IGNORECASE)
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _PHRASE = re.compile(r"\banswer\b[^.\n]{0,120}?(?:\bis\b|:|=)\s*", re.IGNORECASE)
+# "To find the answer, we compute: 16 - 7 = 9" begins to work it out.
+_WORKED_OUT = re.compile(
+    r"\b(?:wrong|incorrect|least likely|find|get|calculate|compute|determine|obtain|reach|verify|check|need|give|to)(?:ing)?"
+    r"(?: (?:the|an|our|your|this|for|correct|right|final))*[ *]*$",
+    re.IGNORECASE,
+)
+_LEAD_IN = re.compile(r"(?:the|my|our|so|final|correct|right|[\W_])*", re.IGNORECASE)  # "Final answer: The final answer is …"
+_WORKING = re.compile(r"\banswer (?:the|this|each)\b|\b(?:as follows|found|calculated|computed|step)\b", re.IGNORECASE)
+_NOT = re.compile(r"(?:\b(?:not|never|cannot be)|n['’]t(?: be)?)[\s$*(\\\[:]*$", re.IGNORECASE)
+_THINKING = "(?:think|thinking|thought|thoughts|reasoning)"
+_THOUGHT = re.compile(rf"</{_THINKING}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
+_THINKS = re.compile(rf"<{_THINKING}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
+_NEAR = 40  # characters before a mark that may take it back
 # Where the sentence that states the answer ends: its point, its line, or where the reasons begin.
-_SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)|;|\b(?:because|since)\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"\n|[.!](?=\s|$)|(?<=\?)(?=\s|$)|;|\b(?:because|since)\b", re.IGNORECASE)
 _DIGIT = re.compile("[0-9]")
 _LONGEST_SENTENCE = 1_000
 _BRACE = re.compile("[{}]")
@@ -23,7 +37,11 @@ _BOXED = ("\\boxed{", "\\fbox{")
 
 def after_thinking(text: str) -> str:
     """The text after the last ``</think>`` and before a ``<think>`` that is left open, or all of it."""
-    return text.rpartition("</think>")[2].partition("<think>")[0] if "think>" in text else text
+    if "<" not in text and "[" not in text and "◁" not in text:
+        return text
+    start = max((end.end() for end in _THOUGHT.finditer(text)), default=0)
+    opening = _THINKS.search(text, start)
+    return text[start : opening.start() if opening else None]
 
 
 def tagged_answers(text: str) -> list[str]:
@@ -51,10 +69,15 @@ def marked_answers(text: str, telling: re.Pattern[str] = _DIGIT) -> list[str] | 
         return _HASHES.findall(text)
     if "nswer" not in text and "NSWER" not in text:
         return None
-    matches = list(_PHRASE.finditer(text))
+    matches = [match for match in _PHRASE.finditer(text) if not _worked_out(text, match)]
     ends = (*(match.start() for match in matches[1:]), len(text))
     phrases = [_phrase(text, match.end(), end) for match, end in zip(matches, ends, strict=False)]
-    return [phrase for phrase in phrases if telling.search(phrase)] or None
+    return [phrase for phrase in phrases if telling.search(phrase) and not _LEAD_IN.fullmatch(phrase)] or None
+
+
+def _worked_out(text: str, match: re.Match[str]) -> bool:
+    before = text[max(0, match.start() - _NEAR) : match.start()]
+    return bool(_WORKED_OUT.search(before) or _WORKING.search(match.group()))
 
 
 def _phrase(text: str, start: int, end: int) -> str:
@@ -73,7 +96,8 @@ def _boxed(text: str) -> list[str]:
             if (end := _closing(text, start)) is None:
                 found.append("")
                 break
-            found.append(text[start:end])
+            denial = _NOT.search(text[max(0, start - len(opening) - _NEAR) : start - len(opening)])
+            found.append(f"not {text[start:end]}" if denial else text[start:end])
             start = text.find(opening, end)
     return found
 

@@ -3,9 +3,9 @@
 The reference is JSON with one of two kinds of tests:
 
 ``{"tests": source, "entry_point": name}`` – HumanEval, MBPP. Python source with asserts, at its top level or in a function
-``check(candidate)``, which is then called. `entry_point` is the function or class (or a list of them) that the tests use
-of the program; it may be left out when the tests use just one name that they do not define. Asserts are counted one by
-one; one in a ``try`` is part of what surrounds it. Standard modules that the tests use need no import.
+``check(candidate)``, or in functions ``test…()``, which are then called. `entry_point` is the function or class (or a list of
+them) that the tests use of the program; it may be left out when the tests use just one name that they do not define. Asserts
+are counted one by one; one in a ``try`` is part of what surrounds it. Standard modules that the tests use need no import.
 
 ``{"stdin_tests": [{"input": text, "output": text}, …]}`` – the program is run once for each input, as a script. Its
 output must be the expected one, line by line, white space at the ends of lines and of the text aside; its exit code 0.
@@ -14,20 +14,24 @@ Both may have ``setup`` (source that runs before the program and before the test
 ``solution`` (a right program; for the self-test).
 
 **The program** is the last fenced block that is marked ``python``, ``py``, ``python3`` or not at all – of several, the
-last that defines the entry point – after the last ``</think>``; without any fence, the whole text.
+last that defines the entry point, with the blocks before it that hold nothing but imports – after the last ``</think>``;
+without any fence, what stands between ``[BEGIN]`` and ``[DONE]`` (MBPP's own prompt), else the whole text.
 
 **Between tests and program** go plain values: None, booleans, numbers, text, bytes, lists, tuples, sets, dicts, ranges,
-and iterators as their items; a subclass arrives as the type it extends. Other objects stay with the program: the tests
-can call them and read their attributes, but use none of their operators. Tests that give the program a function of
-theirs cannot be run: `reference_unparsable`.
+and iterators as their items; all arrive as copies, a subclass as the type it extends, an error as the nearest of Python's
+own. Other objects stay with the program: the tests can call them, read and set their attributes, and use their operators
+alone (``len(v)``, ``str(v)``, ``v[0]``, ``for x in v``) and with each other (``v + w == u``), never with a value of the tests
+(``v * 2``, ``v == 3``), which they could claim to equal. Tests that give the program a function of theirs cannot be run:
+`reference_unparsable`.
 
 **Verdicts**: every test passed, `accepted`; no code, or no Python, `answer_unparsable`; the time limit met, `timed_out`;
-else `rejected`. The score is the share of tests passed. The version says ``1+weak`` where nothing isolates the programs.
+else `rejected`. The score is the share of tests passed. The version ends in ``+weak`` where nothing isolates the programs.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +52,8 @@ _TEXTS = ("tests", "setup", "solution")
 _KEYS = {*_TEXTS, "entry_point", "stdin_tests"}
 _LANGUAGES = {"", "python", "py", "python3"}
 _FENCE = "```"
+_MARKED = re.compile(r"\[BEGIN\](.*?)(?:\[DONE\]|\Z)", re.DOTALL)
+_IMPORTS = re.compile(r"(?:[ \t]*(?:(?:import|from)[ \t][^\n]*)?\n?)*")
 
 
 def program_of(response: str, names: Sequence[str] = ()) -> str | None:
@@ -55,11 +61,18 @@ def program_of(response: str, names: Sequence[str] = ()) -> str | None:
     text = after_thinking(response)
     blocks = list(_blocks(text))
     if not blocks:
-        return text if text.strip() and _FENCE not in text else None
+        marked = _MARKED.search(text)
+        return (marked[1] if marked else text) if text.strip() and _FENCE not in text else None
     programs = [code for language, code in blocks if language in _LANGUAGES and code.strip()]
-    defining = [code for code in programs if any(f"def {name}" in code or f"class {name}" in code for name in names)]
-    found = defining or programs
-    return found[-1] if found else None
+    if not programs:
+        return None
+    defining = [place for place, code in enumerate(programs) if any(_defines(code, name) for name in names)]
+    chosen = defining[-1] if defining else len(programs) - 1
+    return "\n".join([*filter(_IMPORTS.fullmatch, programs[:chosen]), programs[chosen]])
+
+
+def _defines(code: str, name: str) -> bool:
+    return re.search(rf"\b(?:def|class)[ \t]+{name}\b|^{name}\b[^=\n]*=(?!=)", code, re.MULTILINE) is not None
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:
@@ -131,7 +144,7 @@ def check_reference(reference: str) -> str:
 
 
 def _version(settings: VerifySettings) -> str:
-    return "1" if sandbox_kind(settings.sandbox) == "strong" else "1+weak"
+    return "2" if sandbox_kind(settings.sandbox) == "strong" else "2+weak"
 
 
 def plants(reference: str) -> Iterator[Plant]:

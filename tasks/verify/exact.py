@@ -42,7 +42,7 @@ def plants(reference: str) -> Iterator[Plant]:
         yield Plant(text, False, kind)
 
 
-@verifier(version="2", check_reference=check_reference, plants=plants)
+@verifier(version="3", check_reference=check_reference, plants=plants)
 def exact(response: str, reference: str) -> Verdict:
     """Accept a response that is the reference (module docstring: convention). Never raises."""
     if problem := check_reference(reference):

@@ -140,7 +140,7 @@ def plants(reference: str) -> Iterator[Plant]:
         yield Plant(text, False, "no JSON")
 
 
-@verifier(version="1", check_reference=check_reference, plants=plants, judges_form=lambda reference: True)
+@verifier(version="2", check_reference=check_reference, plants=plants, judges_form=lambda reference: True)
 def json_schema(response: str, reference: str) -> Verdict:
     """Accept a response whose JSON the reference allows (module docstring: convention). Never raises."""
     from jsonschema.exceptions import best_match

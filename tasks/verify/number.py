@@ -8,12 +8,13 @@ fraction (``3/4``, ``\\frac{3}{4}``, mixed ``1 1/2``). Values are compared as ex
 ``0.5 = 1/2 = 2/4``, but ``0.33 ≠ 1/3``. Currency signs and units beside a number are ignored. **Percent is a unit**:
 ``50%`` is 50, not 0.5, on both sides, for that is how GSM8K writes its answers. A word of scale is a factor: "2.5
 million" is 2500000. Digits are ASCII. A number of more than 100 digits, or over zero, cannot be read, and neither can
-the text that holds it.
+the text that holds it. "minus" and "negative" are signs.
 
 What is not accepted: an answer that offers several different numbers ("18 or 19", "17–19", "1 2 3 4 5", two boxes that
-differ), that says which number it is not ("not 18", "more than 18", ``x > 18``), an equation between different numbers
-(``4=5``), an expression (``5 + 3``, ``\\sqrt{5}``, ``5\\pi``, ``5x``, a boxed ``5!``), a box that is never closed. ``x = 5``
-and ``3 + 5 = 8`` offer what stands right of the last ``=``.
+differ), that says which number it is not ("not 18", "18 is wrong", "more than 18", ``x > 18``) or only about which ("about
+18", "18?"), an equation between different numbers (``4=5``), an expression (``5 + 3``, "half of 5", ``\\sqrt{5}``, ``5\\pi``,
+``5x``, ``5²``, "5k", a boxed ``5!``), a box that is never closed. ``x = 5`` and ``3 + 5 = 8`` offer what stands right of the
+last ``=``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from tasks.verify.answers import after_thinking, marked_answers
+from tasks.verify.denials import denied, vague
 from tasks.verify.number_plants import number_plants
 from tasks.verify.plants import Plant
 from tasks.verify.verdict import Verdict, verifier
@@ -39,29 +41,31 @@ _NUMBER = re.compile(
 _FRACTION = re.compile(r"(?:([0-9])\s*)?\\[dt]?frac\s*\{\s*([0-9]+)\s*\}\s*\{\s*([0-9]+)\s*\}")
 _SEPARATORS = re.compile(r"(?<=[0-9])(?:\{,\}|\\,|\\!)(?=[0-9]{3})")
 _DEGREES = re.compile(r"\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\})")
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_SCALE = re.compile(r"[ ~]?(?:\\text\{ ?)?(thousand|million|billion|trillion)\b", re.IGNORECASE)
-_BEFORE_SCALE = frozenset(" ~\\tTmMbB")
+_DASH_SIGN = re.compile(r"(?<![^\s=:({$*])[–﹣－](?=\$?[.0-9])")
+_SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = re.compile(r"[ ~]?(?:\\text\{ ?)?(hundred|thousand|million|billion|trillion)s?\b", re.IGNORECASE)
+_BEFORE_SCALE = frozenset(" ~\\tTmMbBhH")
 # Between two numbers: nothing but these words and signs, and the two are alternatives, a range or a list.
 _LIST = re.compile(
     r"(?:[\s,;|&*_$(\[\]{%\\–—]|[.?!]\s+(?=or\b)|\.{2,}|…|\b(?:or|and|to|through|up|even|maybe|perhaps|possibly|else)\b)*",
     re.IGNORECASE,
 )
-_OPERATOR = re.compile(r"[\s$()*_]*[-+*/×÷^·][\s$(*]*|:")
+_WORD_OPERATOR = r"(?:plus|minus|times|divided by|multiplied by|over)\b"
+_OPERATOR = re.compile(rf"[\s$()*_]*(?:[-+*/×÷^·]|\b{_WORD_OPERATOR}|\\(?:times|cdot|div))[\s$(*]*|:")
+# Before a number: an operator, whose result is what comes next. A star is one beside a word, else it makes words bold.
+_OPERATOR_BEFORE = re.compile(rf"(?:[-+/×÷^·]|[\w)}}%]\s*\*|\\(?:times|cdot|div)|\b(?:x|of|{_WORD_OPERATOR}))[\s$(]*$")
 _EQUALS = re.compile(r"[\s$*_]*=[\s$*_]*")
 _POWER = re.compile(r"\^\s*[({]*$")
 _NEAR = 16  # characters before a number that can still say something about its sign
-# What is said of the answer right before or after its number, when it is not that number.
-_NOT_BEFORE = re.compile(
-    r"(?:\b(?:not|(?:less|more|fewer|greater|other) than|at (?:least|most))|≠|!=|\\neq?)[\s$*\\({]*$", re.IGNORECASE
-)
-_NOT_AFTER = re.compile(
-    r"[\s$*)}%]*(?:\bor (?:more|less|fewer|so)\b|\b(?:is|was) (?:not|wrong|incorrect|false)\b)", re.IGNORECASE
-)
+_SIGN_BEFORE = re.compile(r"(?:[=:{]\s*-[ $]*|\b(?:minus|negative) \$?)$", re.IGNORECASE)
+# "x > 18" without a mark around it; not the > of a quoted line, of <b>18 or of >>18.
+_BOUND_BEFORE = re.compile(r"(?:[≤≥]|(?<!<)<=?|(?<=[\w)] )>=?|\\(?:leq?|geq?|lt|gt)(?![A-Za-z]))[\s$]*$")
 # A number that these stand beside is a part of an expression.
 _ROOT_BEFORE = re.compile(r"(?:\\(?:sqrt(?:\[[^\]]*\])?|log|ln|sin|cos|tan|exp|pm)|√|±|\bsqrt)[\s{(]*$")
 _FACTOR_AFTER = re.compile(
-    r"[\s)}]*(?:[\^π√]|\\(?:pi|sqrt|cdot|times|div|infty|log|ln|sin|cos|tan|exp)(?![A-Za-z]))|\s?[inxyz](?![A-Za-z'’])"
+    r"[\s)}]*(?:[\^π√²³¹⁰⁴-⁹₀-₉½⅓⅔¼¾]|\\(?:pi|sqrt|cdot|times|div|infty|log|ln|sin|cos|tan|exp|pm)(?![A-Za-z])"
+    rf"|±|\+/-|(?:squared|cubed|factorial|and an? (?:half|third|quarter)|{_WORD_OPERATOR})\b)"
+    r"|\s?[inxyz](?![A-Za-z'’])|\s?(?:[kK]|bn)(?![A-Za-z])|[MB](?![A-Za-z])|(?<!\*)_\{?[0-9]|\d"  # \d: not ASCII
 )
 # Not << and >>: GSM8K's calculator marks.
 _INEQUALITY = re.compile(r"(?<!<)<(?!<)|(?<!>)>(?!>)|[≤≥≠]|!=|\\(?:leq?|geq?|neq?|lt|gt)(?![A-Za-z])")
@@ -89,7 +93,7 @@ class Extracted:
 _NONE = Extracted(None, "answer_unparsable", "no readable number in the answer")
 _SEVERAL = Extracted(None, "rejected", "offers several different numbers as the answer")
 _EXPRESSION = Extracted(None, "answer_unparsable", "ends in an expression, not in a number")
-_NOT_THIS = Extracted(None, "answer_unparsable", "says which number it is not, or is more or less than")
+_NOT_THIS = Extracted(None, "answer_unparsable", "says which number it is not, is near, or is more or less than")
 _ACCEPTED = Verdict("accepted", 1.0)
 
 
@@ -97,6 +101,8 @@ def plain_text(text: str) -> str:
     """`text` with LaTeX fractions, thousands separators and degrees, and the Unicode minus, in their plain spelling."""
 
     text = text.replace("−", "-")
+    if "–" in text or "﹣" in text or "－" in text:
+        text = _DASH_SIGN.sub("-", text)
     if "\\" not in text and "{,}" not in text:
         return text
 
@@ -126,8 +132,7 @@ def _is_negative(text: str, match: re.Match[str]) -> bool:
     if sign := match["sign"]:
         return sign == "-" and _is_sign(text, match.start())
     # "= - 2": elsewhere a minus with a space after it is an operator, or a bullet at the start of a line.
-    near = text[max(0, match.start() - _NEAR) : match.start()]
-    return "-" in near and bool(re.search(r"[=:{]\s*-[ $]*$", near))
+    return bool(_SIGN_BEFORE.search(text[max(0, match.start() - _NEAR) : match.start()]))
 
 
 def _is_sign(text: str, start: int) -> bool:
@@ -189,8 +194,9 @@ def _alone(text: str, number: Found) -> Extracted:
 
 
 def _is_denied(text: str, number: Found) -> bool:
-    """Whether the words right beside `number` say that it is not the answer."""
-    return bool(_NOT_BEFORE.search(text[max(0, number.start - 24) : number.start]) or _NOT_AFTER.match(text, number.end))
+    """Whether what stands right beside `number` says that it is not the answer."""
+    bound = _BOUND_BEFORE.search(text[max(0, number.start - _NEAR) : number.start])
+    return bool(bound) or denied(text, number.start, number.end) or vague(text, number.start)
 
 
 def _last_number(text: str) -> Extracted:
@@ -221,8 +227,8 @@ def _joined(text: str, number: Found) -> bool:
 
 def _ends_expression(text: str, number: Found) -> bool:
     """Whether an operator stands before `number`, which then is no side of an equation by itself."""
-    before = text[max(0, number.start - _NEAR) : number.start].rstrip(" $(*")
-    return _joined(text, number) or before[-1:] in tuple("+-*/×÷^·")
+    before = text[max(0, number.start - _NEAR) : number.start]
+    return _joined(text, number) or _OPERATOR_BEFORE.search(before) is not None
 
 
 @lru_cache(maxsize=4096)  # the answers to one prompt come one after the other
@@ -249,7 +255,7 @@ def plants(reference: str) -> Iterator[Plant]:
     yield from number_plants(expected.value)
 
 
-@verifier(version="2", check_reference=check_reference, plants=plants)
+@verifier(version="3", check_reference=check_reference, plants=plants)
 def number(response: str, reference: str) -> Verdict:
     """Accept a response whose answer equals the reference's number (module docstring: convention). Never raises."""
     expected = _expected(reference)

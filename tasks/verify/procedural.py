@@ -127,7 +127,7 @@ def _beside(answer: str) -> str:
     return f"{value + abs(value) + 1:f}"
 
 
-@verifier(version=f"2+reasoning-gym-{version('reasoning-gym')}", check_reference=check_reference, plants=plants)
+@verifier(version=f"3+reasoning-gym-{version('reasoning-gym')}", check_reference=check_reference, plants=plants)
 def reasoning_gym(response: str, reference: str) -> Verdict:
     """Accept a response that the family's scorer gives the whole point (module docstring: convention). Never raises."""
     try:

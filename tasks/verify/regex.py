@@ -60,7 +60,7 @@ def plants(reference: str) -> Iterator[Plant]:
         yield Plant(form.format(text, text), False, "more than the text")
 
 
-@verifier(version="1", check_reference=check_reference, plants=plants, judges_form=lambda reference: not _is_text(reference))
+@verifier(version="2", check_reference=check_reference, plants=plants, judges_form=lambda reference: not _is_text(reference))
 def regex(response: str, reference: str) -> Verdict:
     """Accept a response whose answer matches the reference (module docstring: convention). Never raises."""
     pattern = _pattern(reference)

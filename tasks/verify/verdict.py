@@ -153,7 +153,6 @@ def reference_problem(name: str, reference: str) -> str:
 
 
 @cache
-@cache
 def needs_reference(name: str) -> bool:
     """Whether prompts for the verifier called `name` must have a reference: not when it says that it can read an empty one.
 

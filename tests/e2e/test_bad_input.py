@@ -97,8 +97,8 @@ def test_broken_lines_are_counted_and_the_first_is_named(night: Winnow, tmp_path
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("sampling.k=0", "sampling.k"),
-        ("sampling.kk=3", "sampling.k"),
+        ("budget.cap=0", "budget.cap"),
+        ("sampling.top=3", "sampling.top_"),
         ("model=nowhere", "no model at 'nowhere'"),
         ("selection.rule=no_such_rule", "distinct_correct"),
         ("sampling.engine=no_such_engine", "transformers"),

@@ -121,8 +121,8 @@ def test_serving_again_deploys_again_and_starts_nothing_twice(serving: Serving) 
         ({"rounds": 0}, "'rounds'"),
         ({"seed": -1}, "'seed'"),
         ({"lineage": "no spaces"}, "'lineage'"),
-        ({"sampling": {"k": 100_000}}, "'sampling.k'"),
-        ({"sampling": {"kk": 4}}, "'kk'"),
+        ({"budget": {"cap": 100_000}}, "'budget.cap'"),
+        ({"sampling": {"top": 4}}, "'top'"),
         ({"gate": {"alpha": 2}}, "'gate.alpha'"),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_bad_parameter_is_refused_before_the_run(serving: Serving, parameters:
 
 
 def test_a_run_with_two_changed_parameters_completes(serving: Serving) -> None:
-    run = serving.run("ad-hoc", {"seed": 7, "sampling": {"k": 2}}).raise_for_status().json()
+    run = serving.run("ad-hoc", {"seed": 7, "sampling": {"top_k": 50}}).raise_for_status().json()
     ended = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     state = eventually(lambda: (state := serving.state(run)) in ended and state, RUN_SECONDS, serving.logs)
     assert state == "COMPLETED", serving.logs()
@@ -143,9 +143,9 @@ def test_a_run_with_two_changed_parameters_completes(serving: Serving) -> None:
     journals = (serving.home / "runs").glob("*/tasks.jsonl")
     entries = [json.loads(line) for path in journals for line in path.read_text().splitlines()]
     used = [list(_models(entry["parts"]["inputs"], "SamplingSettings")) for entry in entries]
-    drawn = [settings for found in used for settings in found if settings["k"] > 1]
+    drawn = [settings for found in used for settings in found if settings["top_k"]]
     assert drawn
-    assert all(settings["k"] == 2 and settings["max_tokens"] == AD_HOC["sampling"]["max_tokens"] for settings in drawn)
+    assert all(settings["top_k"] == 50 and settings["max_tokens"] == AD_HOC["sampling"]["max_tokens"] for settings in drawn)
     assert SamplingSettings().max_tokens != AD_HOC["sampling"]["max_tokens"]
 
 

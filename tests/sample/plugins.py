@@ -25,3 +25,12 @@ def repeating(model: Any, requests: Iterable[Request], settings: Any, *, seed: i
     """Gives a draw twice."""
     answers = list(echo(model, requests, settings, seed=seed, dtype=dtype))
     yield from [answers[0], *answers]
+
+
+def needs_a_hint(model: Any, requests: Iterable[Request], settings: Any, *, seed: int, dtype: str) -> Iterator[Answer]:
+    """Right where the question says so, and at temperatures from 1 on; wrong, each draw in its own way, elsewhere."""
+    for one in requests:
+        told = "Hint:" in one.prompt["messages"][-1]["content"]
+        for number in one.draws:
+            right = told or settings.temperature >= 1
+            yield Answer(one.prompt["id"], number, f"{'8' if right else 100 + number}", 2, -1.0, "stop")

@@ -22,7 +22,7 @@ def sampled(tmp_path: Path, settings: SamplingSettings, shard: int, prompts: int
     rows.mkdir(exist_ok=True)
     out.mkdir()
     write_rows(rows, "prompts", [prompt(number) for number in range(prompts)])
-    counts = sample_folder(tmp_path, rows, out, settings, shard=shard, policy="digest", seed=1, round=2, dtype="float32")
+    counts = sample_folder(tmp_path, rows, None, out, settings, shard=shard, policy="digest", seed=1, round=2, dtype="float32")
     return counts, list(read_rows(out))
 
 

@@ -87,6 +87,19 @@ def test_the_wording_of_a_family_is_nobodys_question() -> None:
     assert found(night, items[:1] * 30) == {row["id"] for row in night}, "one item many times over is one question"
 
 
+def test_a_small_night_of_a_generated_family_keeps_all_but_the_same_questions() -> None:
+    """Five prompts and four items with long examples in their wording: too few to show that it is a wording."""
+    wording = (
+        "You have balls of different types. Replacing two of the same type gives the next: [1, 1] becomes [2], [2, 2] becomes "
+        "[3]. Write each step on a line of its own and end with the list that cannot be replaced any more. Now you have {}"
+    )
+    made = [prompt(f"q{n}", wording.format([1] * (n + 2))) | {"verifier": "reasoning_gym"} for n in range(9)]
+    assert found(made[:5], made[5:]) == set()
+    assert found([*made[:5], made[8] | {"id": "leak"}], made[5:]) == {"leak"}
+    by_hand = [row | {"verifier": "exact"} for row in made[5:]]
+    assert found(made[:5], by_hand), "nothing is known of what somebody else wrote"
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=6), st.lists(st.text(max_size=40), max_size=6))
 def test_what_always_holds(asked: list[str], items: list[str]) -> None:

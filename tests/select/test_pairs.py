@@ -123,8 +123,26 @@ def test_on_the_command_line(files: dict[str, Path], tmp_path: Path, capsys: pyt
     for place, message in (("pairs.csv", "--pairs .*the ending decides"), ("chat.jsonl", "the same file")):
         with pytest.raises(ConfigurationError, match=message):
             select(**places, out=tmp_path / "chat.jsonl", pairs=tmp_path / place)
+    for more in ({"dropped": tmp_path / "chat.jsonl"}, {"dropped": tmp_path / "p.jsonl", "pairs": tmp_path / "p.jsonl"}):
+        with pytest.raises(ConfigurationError, match="and --dropped are the same file"):
+            select(**places, out=tmp_path / "chat.jsonl", **more)
     with pytest.raises(ConfigurationError, match="--pairs-by best"):
         select(**places, out=tmp_path / "chat.jsonl", pairs=tmp_path / "pairs.jsonl", pairs_by="best")
+
+
+def test_no_pair_prefers_what_is_wrong_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A refusal or a chat template's tokens are no better for having been accepted, and no worse than a wrong answer."""
+    texts = ["8", "8<|im_end|>", "I'm sorry, but I can't help with that. 8", "9", "10", "11"]
+    samples = [sample("a", draw, text) for draw, text in enumerate(texts)]
+    verdicts = [verdict(row, "accepted" if row["draw"] < 3 else "rejected") for row in samples]
+    places = {}
+    for name, rows in {"samples": samples, "verdicts": verdicts, "prompts": [prompt("a")]}.items():
+        places[name] = str(tmp_path / f"{name}.jsonl")
+        Path(places[name]).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    select(**places, out=tmp_path / "chat.jsonl", pairs=tmp_path / "pairs.jsonl", json=True)
+    assert json.loads(capsys.readouterr().out)["pairs"] == 1
+    (pair,) = map(json.loads, (tmp_path / "pairs.jsonl").read_text().splitlines())
+    assert pair["chosen"][0]["content"] == "8"
 
 
 def test_the_rows_are_a_format_we_read_ourselves(files: dict[str, Path], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.data.draw import mix_rows
 from tasks.data.questions import normal_text
 from tasks.runtime.errors import ContractError, UnknownPluginError
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
@@ -90,9 +91,22 @@ def test_the_answer_is_an_assistant_turn_and_the_only_one_trained() -> None:
     assert [turn["role"] for turn in chat["messages"]] == ["user", "assistant", "user", "assistant"]
     assert [turn.get("train") for turn in chat["messages"]] == [None, False, None, True]
     assert chat["messages"][-1]["content"] == " 8\n"  # as it was drawn
-    assert chat["id"] == "a/1/0@abababababab"
+    assert chat["id"] == "a/1/0@abababababab.0"
     assert (chat["source"], chat["family"]) == ("rsf", "sums")
     assert chat["metadata"] == {"prompt_id": "a", "sample_id": "a/1/0", "policy": POLICY, "round": 1}
+
+
+def test_the_same_draw_of_another_night_is_another_row_though_the_policy_is_the_same(tmp_path: Path) -> None:
+    """After a night that the lineage gate refused, the same policy is asked the same prompts of a file again."""
+    parts = []
+    for seed, text in ((1, "8"), (2, "It is 8")):
+        row = sample("a", 0, text) | {"seed": seed}
+        selection = Selection([verdict(row, "accepted")], [prompt("a")], SelectionSettings())
+        parts.append(tmp_path / str(seed))
+        parts[-1].mkdir()
+        write_rows(parts[-1], "chat", [selection.chat_row(kept) for kept, _ in selection.outcomes([row])])
+    (tmp_path / "mixed").mkdir()
+    assert mix_rows(parts, tmp_path / "mixed") == {"rows": 2, "duplicates": 0}
 
 
 def test_prompts_that_read_the_same_are_not_merged() -> None:

@@ -8,7 +8,7 @@ from tasks.validate.facts import Facts
 
 # A little tokenizer: 0 BOS, 1 end of turn, 2–3 the generation prompt, 8 padding, 9 the largest id.
 FACTS = Facts(vocabulary=10, bos=0, single_bos=True, end_of_turn=1, pad=8, generation_prompt=(2, 3))
-SAMPLE_FACTS = Facts(prompt_ids=frozenset({"p0", "p1"}), draws=4)
+SAMPLE_FACTS = Facts(prompt_ids=frozenset({"p0", "p1"}))
 
 
 def chat(id: str = "a", **changes: Any) -> dict[str, Any]:

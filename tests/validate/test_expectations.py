@@ -76,11 +76,10 @@ def test_draws_that_are_all_equal_only_warn(tmp_path: Path) -> None:
     easy = [row for draw in range(8) for row in samples()[:1] for row in [{**row, "draw": draw, "sample_id": f"p0/1/{draw}"}]]
     easy = [{**row, "text": "4"} for row in easy]
     hard = [{**row, "prompt_id": "p1", "sample_id": f"p1/1/{row['draw']}", "text": f"t{row['draw']}"} for row in easy]
-    facts = Facts(prompt_ids=SAMPLE_FACTS.prompt_ids, draws=8)
-    summary = inspect(tmp_path, "samples", easy + hard, facts)[1]
+    summary = inspect(tmp_path, "samples", easy + hard, SAMPLE_FACTS)[1]
     assert (summary["codes"], summary["success"]) == ({"draws_all_equal": 1}, True)
     assert summary["examples"]["draws_all_equal"] == ["p0"]
-    refused = inspect(tmp_path, "samples", easy + hard, facts, severity={"draws_all_equal": "refuse"})[1]
+    refused = inspect(tmp_path, "samples", easy + hard, SAMPLE_FACTS, severity={"draws_all_equal": "refuse"})[1]
     assert refused["success"] is False
 
 

@@ -157,10 +157,10 @@ def test_labels_that_say_something_else_than_their_chat_rows_stop_the_run(store:
 def test_shards_of_samples_are_checked_together(store: Store) -> None:
     prompts = publish(store, "prompts", [prompt("p0"), prompt("p1")])
     shards = [publish(store, "samples", samples()[:3]), publish(store, "samples", samples()[3:])]
-    accepted, _ = in_flow(store, lambda: validate(shards, LIMIT, "samples", prompts=prompts, draws=4))
+    accepted, _ = in_flow(store, lambda: validate(shards, LIMIT, "samples", prompts=prompts))
     assert accepted.rows == 8
     with pytest.raises(DataError, match="draws_missing"):
-        in_flow(store, lambda: validate(shards[1], LIMIT, "samples", prompts=prompts, draws=4))
+        in_flow(store, lambda: validate(shards[1], LIMIT, "samples", prompts=prompts))
 
 
 def test_rows_that_are_all_masked_stop_the_run(store: Store, model: ModelRef) -> None:

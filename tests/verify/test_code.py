@@ -254,6 +254,9 @@ PLACES = {
     "```python\nx": "x",
     "x = 1\ny = 2": "x = 1\ny = 2",
     "<think>```python\na\n```</think>x": "x",
+    "```python\nimport a\nfrom b import c\n```\nthen\n```python\ndef f(): c\n```": "import a\nfrom b import c\ndef f(): c",
+    "```python\nf = lambda: 1\n```\nso\n```python\nprint(f() == 1)\n```": "f = lambda: 1",
+    "[BEGIN]\ndef f(): 1\n[DONE]\n[BEGIN]\nx\n[DONE]": "\ndef f(): 1\n",
     "```bash\nls\n```": None,
     "``` x ```": None,
     "": None,
@@ -299,5 +302,5 @@ def test_deep_sources_are_refused_and_not_fatal() -> None:
 @runs
 def test_the_version_tells_the_kind() -> None:
     if not problem("strong"):
-        assert version_of(code, VerifySettings()) == "1"
-    assert version_of(code, VerifySettings(sandbox=SandboxSettings(accept_weak=True))) in ("1", "1+weak")
+        assert version_of(code, VerifySettings()) == "2"
+    assert version_of(code, VerifySettings(sandbox=SandboxSettings(accept_weak=True))) in ("2", "2+weak")

@@ -30,6 +30,9 @@ _CITES = re.compile(
     r"|\baccording to the (?P<c>reference|solution)(?=\s*[,.:;)]|\s+(?:i|we|it|this|the (?:answer|result))\b)"
     rf"|\bthe (?P<d>{_KEY}) (?:is|was|must be|should be)\b"
     r"|\b(?:i was|i am|i'm|we are|we were) (?:given|told) (?:that )?(?:the )?(?P<e>(?:correct |final |right )?answer)\b"
+    r"(?! (?:format|choices?|options?|sheet|box|must|should|has to|is to|may|can)\b)"  # what the user asked for
+    r"|\b(?:given|knowing) (?:that )?the (?P<f>(?:correct|right|known) answer) (?:is|was)\b"
+    r"|\bas (?P<g>hint)ed\b|\b(?P<h>hint)ed (?:at|that)\b"
 )
 
 

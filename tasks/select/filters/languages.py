@@ -25,6 +25,7 @@ from tasks.validate.languages import CHARACTERS, text_language
 _LETTERS, _SURE = 60, 0.95
 _LINES, _MARGIN = 20, 3
 _LEAST_LETTERS = 8
+_LEAST_WORDS = 4
 # Code → how the language is called in prompts (beginnings of words). Only these are judged.
 NAMES: dict[str, str] = {
     "ar": "arab|العربية|عربي|阿拉伯|アラビア",
@@ -166,10 +167,12 @@ def _prompt_languages(asked: Asked) -> frozenset[str]:
     tagged = _SAME.get(asked.language, asked.language)
     ends = text[:CHARACTERS], text[-CHARACTERS:]
     sure = next(filter(None, map(_sure_language, ends)), None)
-    if not (tagged in NAMES or sure in NAMES):
+    # A question is soon too short to be sure of, but not to see that it is English.
+    english = "en" if len(own := _own_words(asked)) >= _LEAST_WORDS and _third_of(own, _ENGLISH) else None
+    if not (tagged in NAMES or sure in NAMES or english):
         return frozenset()
     parts = (*ends, *(line[:CHARACTERS] for line in text.splitlines()[:_LINES]))
-    return frozenset(filter(None, (tagged, sure, *(text_language(part, same=_SAME) for part in parts))))
+    return frozenset(filter(None, (tagged, sure, english, *(text_language(part, same=_SAME) for part in parts))))
 
 
 def _sure_language(text: str) -> str | None:

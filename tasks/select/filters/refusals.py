@@ -59,8 +59,8 @@ _BOILERPLATE = re.compile(
 # What a person may write as well.
 _DECLINES = re.compile(rf"(?:{_REGRET}){_BUT}(?:{_CANNOT}|that(?:'s| is) not something i can)\b")
 _ASKS_FOR_WORDING = re.compile(
-    r"\b(?:write|draft|compose|reply|respond|response|e-?mail|letter|message|note|say|says|said|translat\w*|rephrase|rewrite"
-    r"|paraphrase|complete|continue|dialogue|story|scene|character|role|sentence|quote|text|correct|grammar|mean|means)\b",
+    r"\b(?:write|draft|compose|reply|respond|response|e-?mail|letter|message|note|say|says|said|tell|translat\w*|rephrase|rewrite"
+    r"|paraphrase|complete|continue|dialogue|story|scene|character|role|sentence|quote|text|correct|grammar|mean|means|apolog\w*)\b",
     re.IGNORECASE,
 )
 

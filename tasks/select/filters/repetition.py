@@ -1,9 +1,10 @@
 """Answers that go round in circles. A model trained on its own loops loops more (Xu et al. 2022, arXiv 2206.02369).
 
 `loops`: somewhere in the answer, to its end or not, a unit of at most 100 words is said five times or more in a row, 25
-words at least (words without signs). The unit must have a word of two letters or more, or be one number of two digits or
-more: rows of zeros are a board, "10 + 10 + 10 + …" is a sum, closing brackets are code. Or a single word of 60 letters or
-more is itself such a unit of at most 20 letters ("hahaha…").
+words at least (words without signs). The unit must have a word of two letters or more, be one number of two digits or more,
+or be an equation: rows of zeros are a board, "10 + 10 + 10 + …" is a sum, closing brackets are code. Or a single word of 60
+letters or more is itself such a unit of at most 20 letters ("hahaha…"). Where the answer is JSON, each text in it is judged
+by itself: a list may have the same entry, or the same moves, many times over.
 
 `repeats`: more than `repeated_share` of the words lie in runs of 20 words that the answer had said before. It is the
 "duplicate n-gram" rule of Gopher (Rae et al. 2021, arXiv 2112.11446, table A1) with longer runs and a larger share: that
@@ -14,13 +15,17 @@ itself by nature.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tasks.data.ngrams import ngrams
 from tasks.select.filters.settings import FilterSettings
-from tasks.select.filters.texts import Asked, Said, is_word
+from tasks.select.filters.texts import Asked, Said, code_blocks, is_word
+from tasks.verify.answers import tagged_answers
 
 _LONGEST_UNIT, _COPIES, _LEAST_WORDS = 100, 5, 25
 _LONG_WORD = 60
@@ -32,6 +37,10 @@ _LEAST_REPEATED = _LEAST_WORDS - 4 - _LEAST_WORDS // _COPIES
 
 def loops(said: Said, asked: Asked, settings: FilterSettings) -> bool:
     """Whether the answer says a short unit many times in a row."""
+    return _loops(said) and any(map(_loops, _texts(said)))
+
+
+def _loops(said: Said) -> bool:
     if any(_WORD_LOOP.fullmatch(word) for word in said.words if len(word) >= _LONG_WORD):
         return True
     return said.repeated_runs >= _LEAST_REPEATED and _has_loop(said.words)
@@ -39,7 +48,33 @@ def loops(said: Said, asked: Asked, settings: FilterSettings) -> bool:
 
 def repeats(said: Said, asked: Asked, settings: FilterSettings) -> bool:
     """Whether most of the answer was said before in it."""
-    return said.repeated_runs >= _LEAST_REPEATED and repeated_share(said.words) > settings.repeated_share
+
+    def mostly(text: Said) -> bool:
+        return text.repeated_runs >= _LEAST_REPEATED and repeated_share(text.words) > settings.repeated_share
+
+    return mostly(said) and any(map(mostly, _texts(said)))
+
+
+def _texts(said: Said) -> Iterator[Said]:
+    """The texts that an answer is made of: itself, or, where it holds JSON, the texts in that, and what stands around it."""
+    rest = said.text
+    for written in (*tagged_answers(said.visible), *code_blocks(said.visible), said.visible.strip()):
+        if written[:1] in ("[", "{") and written in rest:
+            try:
+                data = json.loads(written)
+            except (ValueError, RecursionError):
+                continue
+            rest = rest.replace(written, "\n")
+            yield from map(Said, _strings(data))
+    yield Said(rest)
+
+
+def _strings(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _strings(value)
 
 
 def repeated_share(words: list[str]) -> float:
@@ -70,4 +105,6 @@ def _has_loop(words: list[str]) -> bool:
 
 
 def _is_speech(unit: list[str]) -> bool:
-    return any(map(is_word, unit)) or (len(set(unit)) == 1 and len(unit[0]) > 1 and unit[0].isdecimal())
+    if any(map(is_word, unit)) or (len(set(unit)) == 1 and len(unit[0]) > 1 and unit[0].isdecimal()):
+        return True
+    return "=" in unit and sum(word[0].isdecimal() for word in unit) > 1

@@ -8,6 +8,7 @@ import regex
 
 # Characters that nobody sees: a forbidden word must not hide behind one. The joiners that Persian and Hindi need stay.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
+_JOINERS = regex.compile(r"(?<=\p{Latin})[\u200c\u200d]+|[\u200c\u200d]+(?=\p{Latin})")
 _LINE_BREAKS = regex.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
 # Scripts written without spaces; Korean and Japanese also hang their particles on a word.
 _UNSPACED = r"\p{Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -29,7 +30,7 @@ _NEAR = 24  # characters before a point that can hold an abbreviation
 
 def readable(text: str) -> str:
     """`text` in one spelling: NFC, line breaks as ``\\n``, without invisible characters and outer white space."""
-    encodable = text.encode("utf-8", "replace").decode()
+    encodable = _JOINERS.sub("", text.encode("utf-8", "replace").decode())
     return unicodedata.normalize("NFC", _LINE_BREAKS.sub("\n", encodable).translate(_INVISIBLE)).strip()
 
 

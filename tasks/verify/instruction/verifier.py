@@ -70,7 +70,7 @@ def variants(text: str) -> list[str]:
 
 
 # An answer that echoes the prompt may follow every constraint.
-@verifier(version="1", check_reference=check_reference, plants=_plants, judges_form=lambda reference: True)
+@verifier(version="2", check_reference=check_reference, plants=_plants, judges_form=lambda reference: True)
 def instruction(response: str, reference: str) -> Verdict:
     """Accept a response that follows every constraint of the reference (module docstring). Never raises."""
     try:

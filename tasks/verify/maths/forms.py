@@ -15,10 +15,12 @@ MOST_PARTS = 24
 _OPENING = ("(", "[", "{", r"\{", r"\langle", r"\matrix")
 _CLOSING = (")", "]", "}", r"\}", r"\rangle", r"\endmatrix")
 _FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
+_ENDS = ("()", "(]", "[)", "[]")
 _RELATIONS = ("=", r"\ne", "<", ">", r"\le", r"\ge")
 _NAME = re.compile(
     r"(?:\|?(?:\\?[A-Za-z]+|\\text\{[^}]*\})(?:_\{?[A-Za-z0-9]+\}?)?)+'*(?:\^\{-1\}|\^\(-1\))?(?:\([A-Za-z0-9]+(?:,[A-Za-z0-9]+)*\))?\|?"
 )
+_NEARLY = re.compile(r"\\approx(?![A-Za-z])|≈")
 _NAMES = re.compile(r"\([A-Za-z](?:,[A-Za-z])*\)")
 
 
@@ -51,6 +53,9 @@ def read(text: str) -> Form:
     Raises:
         UnreadableError: no form fits, or more than one.
     """
+    exact, *near = _NEARLY.split(text)
+    if near and exact.strip():  # \frac{1}{3} \approx 0.333: the value, and then what it is near
+        text = exact
     tokens = tokens_of(text.strip(' \n\t\r*`":').rstrip(' \n\t\r*`".'))
     if tokens[-1:] == [","]:
         tokens = tokens[:-1]
@@ -126,6 +131,8 @@ def _list(parts: list[list[str]]) -> Form:
         forms = tuple(replace(form, name=forms[0].name) for form in forms)
     if any(form.kind == "list" for form in forms):  # x = 0, \pm 1
         forms = tuple(inner for form in forms for inner in (form.parts if form.kind == "list" else (form,)))
+    if len(forms) > 1 and all(form.name and form.kind in _ENDS for form in forms):  # x < 1 or x > 3
+        return Form("union", forms, name=forms[0].name)
     return Form("list", forms)
 
 

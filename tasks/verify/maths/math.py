@@ -1,7 +1,8 @@
 """The `math` verifier: one mathematical answer against another, by math-verify with guards.
 
 The convention is the table in MATH.md, each row of which is a test. Where the answer stands: the strongest mark that occurs
-(tasks/verify/answers.py); else the last formula between LaTeX delimiters; else, where the reference is a plain number, the
+(tasks/verify/answers.py); else the last formula between LaTeX delimiters, with those that "or", "and" or a comma put beside
+it, unless the words beside it deny it (tasks/verify/denials.py); else, where the reference is a plain number, the
 number that the `number` verifier finds; else the whole text. The reference is read the same way: plain, LaTeX, ``\\boxed{…}``
 or a worked solution that ends in ``#### 18``.
 """
@@ -15,10 +16,12 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from tasks.verify.answers import after_thinking, marked_answers
+from tasks.verify.denials import denied, vague
 from tasks.verify.maths.equality import expression, same, settled
-from tasks.verify.maths.forms import Form, read
+from tasks.verify.maths.forms import MOST_PARTS, Form, read
 from tasks.verify.maths.notation import UnreadableError
 from tasks.verify.maths.plants import form_plants
+from tasks.verify.maths.units import BASE
 from tasks.verify.number import extract
 from tasks.verify.plants import Plant
 from tasks.verify.verdict import Verdict, verifier
@@ -26,21 +29,32 @@ from tasks.verify.verdict import Verdict, verifier
 _FORMULA = re.compile(
     r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<![\\$])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![0-9])", re.DOTALL
 )
+_JOINED = re.compile(r"[\s,;]*(?:\b(?:or|and)\b)?\s*", re.IGNORECASE)
+_NEAR = 24  # characters before a formula that can hold its sign in words
+_SIGNED = re.compile(r"\b(?:minus|negative)\s*$", re.IGNORECASE)
+_DIGIT, _WORD = re.compile("[0-9]"), re.compile(r"\w")
 _WRAPPED = re.compile(r"\s*\\(?:boxed|fbox)\s*\{(.*)\}\s*", re.DOTALL)
 _STRONG = re.compile(r"<answer>|\\(?:boxed|fbox)\{|####", re.IGNORECASE)
 
 
-def _marked(text: str) -> list[str] | None:
-    marked = marked_answers(text)
+def _marked(text: str, telling: re.Pattern[str] = _DIGIT) -> list[str] | None:
+    marked = marked_answers(text, telling)
     return [_WRAPPED.sub(r"\1", offered) for offered in marked] if marked else None
 
 
 def _formula(text: str) -> str:
-    """The last formula of `text` between LaTeX delimiters, unless a number comes after it; else "" (then it is prose)."""
-    found = deque(_FORMULA.finditer(text), maxlen=1)
-    if not found or re.search("[0-9]", text[found[0].end() :]):
+    """The last formula of `text` between LaTeX delimiters, with those listed beside it, unless a number comes after it; else
+    "" (then it is prose). Raises `UnreadableError` when the words beside it deny it."""
+    found = deque(_FORMULA.finditer(text), maxlen=MOST_PARTS)
+    if not found or re.search("[0-9]", text[found[-1].end() :]):
         return ""
-    return "".join(filter(None, found[0].groups()))
+    last = found.pop()
+    if denied(text, last.start(), last.end()) or vague(text, last.start()) or _SIGNED.search(text[: last.start()][-_NEAR:]):
+        raise UnreadableError("the words beside the last formula say that it is not, or only near, the answer")
+    listed = [last]
+    while found and _JOINED.fullmatch(text, found[-1].end(), listed[0].start()):
+        listed.insert(0, found.pop())
+    return ", ".join("".join(filter(None, one.groups())) for one in listed)
 
 
 @lru_cache(maxsize=1024)
@@ -87,7 +101,7 @@ def plants(reference: str) -> Iterator[Plant]:
         yield from form_plants(_reference(reference))
 
 
-@verifier(version=f"1+math-verify-{version('math-verify')}", check_reference=check_reference, plants=plants)
+@verifier(version=f"2+math-verify-{version('math-verify')}", check_reference=check_reference, plants=plants)
 def math(response: str, reference: str) -> Verdict:
     """Accept a response whose answer is the reference by the convention of MATH.md. Never raises."""
     if problem := check_reference(reference):
@@ -101,11 +115,13 @@ def math(response: str, reference: str) -> Verdict:
 def _verdict(response: str, expected: Form) -> Verdict:
     text = after_thinking(response)
     plain = expected.kind == "value" and expected.scalar.number is not None
-    marked = _marked(text)
+    marked = _marked(text, _DIGIT if plain else _WORD)
     strong = bool(marked) and _STRONG.search(text) is not None
     try:
         return _compared(marked or [_formula(text) or text], expected, plain)
     except UnreadableError:
+        if not strong and not plain and marked and (formula := _formula(text)):  # "the answer is the fraction $…$"
+            return _compared([formula], expected, plain)
         if strong or not plain:
             raise
     found = extract(text).found  # prose around a plain number
@@ -117,6 +133,8 @@ def _verdict(response: str, expected: Form) -> Verdict:
 def _compared(answers: list[str], expected: Form, plain: bool) -> Verdict:
     for answer in answers:
         form = settled(read(answer))
+        if plain and form.unit.startswith(BASE) and not expected.unit.startswith(BASE):
+            return Verdict("rejected", reason="the answer is written in another base")
         if plain and form.kind == "value" and form.scalar.number is None:
             return Verdict("rejected", reason="the reference is a plain number, and the answer is none")
         if not same(expected, form):

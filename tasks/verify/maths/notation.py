@@ -62,7 +62,7 @@ _SIGNS = str.maketrans(
 )  # fmt: skip
 _Replacement = str | Callable[[re.Match[str]], str]
 _REWRITES: list[tuple[re.Pattern[str], _Replacement]] = [
-    (re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\,|\\!)(?=[0-9]{3}(?![0-9]))"), ""),  # 1{,}234
+    (re.compile(r"(?<=[0-9])(?:\{,\}|,\\! *|\\,|\\!)(?=[0-9]{3}(?![0-9]))"), ""),  # 1{,}234
     (re.compile(r"\\[,;:! ]|\\\n"), " "),
     (re.compile(r"\^\s*\{?\s*\\circ\s*\}?"), r"\\degree "),
     (re.compile(r"\\mathbb\s*\{?R\}?|\\R(?![A-Za-z])"), r"\\RR "),
@@ -80,6 +80,7 @@ _TOKEN = re.compile(
     r"|[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,2}(?![0-9A-Za-z]))?"
     r"|[A-Za-z]+|\s+|[-+*/^_=<>(){}\[\],;:!|%&'$€£]"
 )
+_NUMBER_TEXT = re.compile(r"(-?)([0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?)")
 _WORD_COMMANDS = {**{name: name for name in FUNCTIONS | GREEK}, "sqrt": "sqrt", "infinity": "infty", "inf": "infty"}
 # Short words that are no products of variables.
 _WORDS = frozenset(
@@ -157,6 +158,8 @@ def _text(piece: str) -> list[str]:
         return ["\\" + content]
     if content.strip(", ") in ("and", "or"):
         return [","]
+    if number := _NUMBER_TEXT.fullmatch(content):
+        return [*filter(None, number.groups())]
     letter = content.strip("()")
     if len(letter) == 1 and letter.isascii() and letter.isalpha():
         upright = letter in "eid" if "mathrm" in command else letter.isupper() and command.startswith("text")

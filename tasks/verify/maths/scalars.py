@@ -73,6 +73,8 @@ def _radians(tokens: list[str]) -> list[str]:
 def _refuse_ambiguous(tokens: list[str]) -> None:
     for index, piece in enumerate(tokens):
         following = tokens[index + 1] if index + 1 < len(tokens) else ""
+        if piece[0].isdigit() and following == "_":
+            raise UnreadableError("a subscript of a number within an expression")
         script = tokens[index - 1 : index] == ["_"]  # log_2 8
         if piece[0].isdigit() and following[:1].isdigit() and tokens[index + 2 : index + 3] != ["/"] and not script:
             raise UnreadableError("two numbers side by side")

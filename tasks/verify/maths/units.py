@@ -27,10 +27,12 @@ _NO_UNIT = frozenset(
         "least", "most", "about", "approximately", "around", "over", "under", "above", "below", "up", "only", "unless",
         "except", "instead", "maybe", "perhaps", "either", "neither", "both", "any", "all", "every", "plus", "minus", "times",
         "divided", "half", "quarter", "dozen", "hundred", "ten", "hundreds", "thousands", "millions", "billions", "wrong",
-        "incorrect", "false", "answer",
+        "incorrect", "false", "answer", "factorial", "halves", "thirds", "quarters", "fourths", "fifths", "sixths", "eighths",
+        "tenths", "hundredths", "thousandths", "k", "bn",
     ]
 )  # fmt: skip
 _MOST_WORDS = 4
+BASE = "base "  # the unit of a number with a subscript: 204_5
 
 
 def split_unit(tokens: list[str]) -> tuple[list[str], str]:
@@ -42,6 +44,9 @@ def split_unit(tokens: list[str]) -> tuple[list[str], str]:
         word, _, rest = tokens[-1][6:-1].partition(" ")
         if word in _SCALES:  # 5 million dollars
             tokens[-1:] = [r"\cdot", "10", "^", "{", _SCALES[word], "}", *([rf"\text{{{rest}}}"] if rest else [])]
+    number, under, base = ["", "", "", *(piece for piece in tokens[-5:] if piece not in ("{", "}"))][-3:]
+    if under == "_" and number.isdigit():
+        return tokens[: -1 - tokens[::-1].index("_")], BASE + base
     signs = 1 if tokens[:1] in (["-"], ["+"]) else 0
     if tokens[signs : signs + 1] and tokens[signs] in _CURRENCY:
         unit = tokens.pop(signs)
@@ -70,6 +75,8 @@ def _named(token: str, power: str) -> str:
         raise UnreadableError(f"words that are no unit: {token[6:-1][:60]!r}")
     for word in words[:1] + words[-1:]:
         power = power or _POWERS.get(word, "")
+    if all(word in _POWERS for word in words):
+        raise UnreadableError("a power in words, and of no unit")
     names = [_singular(word) for word in words if word not in _POWERS]
     name = " ".join(names)
     return _SYNONYMS.get(name, name) + power

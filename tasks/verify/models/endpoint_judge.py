@@ -7,7 +7,6 @@ response may be quoted. What is no such object is the judge's failure, an `error
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,29 +15,15 @@ from typing import Any
 import httpx
 
 from tasks.runtime.endpoints import Endpoint
-from tasks.runtime.errors import ConfigurationError, PassingFaultError
+from tasks.runtime.errors import PassingFaultError
+from tasks.runtime.replies import NoReplyError, RefusedQuestionError, check_status, pause
 from tasks.verify.models.questions import Question
 from tasks.verify.verdict import Verdict
 
 ATTEMPTS = 4
-_FIRST_WAIT = 0.5  # seconds; doubled each time
 _LARGEST_REPLY = 1 << 20
 _REPLY_TOKENS = 256
-# The endpoint will say the same to every question.
-_SETTLED = {401: "the key", 403: "the key", 404: "address and model", 405: "the address"}
 _TELL = '\n\nReply with a JSON object of two keys: "reason", one sentence, and then "rating", the number.'
-
-
-class _NoReplyError(Exception):
-    """Nothing usable came from the endpoint; it may later."""
-
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
-        super().__init__(reason)
-        self.wait = wait
-
-
-class _RefusedError(Exception):
-    """The endpoint does not answer this question."""
 
 
 def ask_endpoint(questions: Sequence[Question], endpoint: Endpoint) -> list[float | Verdict]:
@@ -56,24 +41,23 @@ def ask_endpoint(questions: Sequence[Question], endpoint: Endpoint) -> list[floa
             answers = list(pool.map(lambda question: _ask(client, endpoint, question), questions))
     finally:
         pool.shutdown(cancel_futures=True)
-    silent = [answer for answer in answers if isinstance(answer, _NoReplyError)]
+    silent = [answer for answer in answers if isinstance(answer, NoReplyError)]
     if silent and len(silent) == len(answers):
         raise PassingFaultError(f"the endpoint {endpoint.base_url} does not answer ({silent[0]}); see that it runs")
-    return [_error(f"the endpoint: {answer}") if isinstance(answer, _NoReplyError) else answer for answer in answers]
+    return [_error(f"the endpoint: {answer}") if isinstance(answer, NoReplyError) else answer for answer in answers]
 
 
-def _ask(client: httpx.Client, endpoint: Endpoint, question: Question) -> float | Verdict | _NoReplyError:
+def _ask(client: httpx.Client, endpoint: Endpoint, question: Question) -> float | Verdict | NoReplyError:
     """The answer to one question, asked again while there is time and hope."""
     body, deadline = _body(endpoint.model, question), time.monotonic() + endpoint.time_limit
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _score(_post(client, endpoint, body, deadline), question)
-        except _RefusedError as refused:
+        except RefusedQuestionError as refused:
             return _error(str(refused))
-        except (_NoReplyError, httpx.TransportError) as error:
-            failure = error if isinstance(error, _NoReplyError) else _NoReplyError(f"{type(error).__name__} {error}".strip())
-        # Full jitter: askers that failed together must not come back together.
-        wait = failure.wait + random.uniform(0, _FIRST_WAIT * 2**attempt)
+        except (NoReplyError, httpx.TransportError) as error:
+            failure = error if isinstance(error, NoReplyError) else NoReplyError(f"{type(error).__name__} {error}".strip())
+        wait = failure.wait + pause(attempt)
         if attempt == ATTEMPTS or time.monotonic() + wait >= deadline:
             break
         time.sleep(wait)
@@ -84,33 +68,15 @@ def _post(client: httpx.Client, endpoint: Endpoint, body: Mapping[str, Any], dea
     """The reply's bytes, read up to the deadline and to a size: httpx itself limits only the wait for the next byte."""
     url, left = f"{endpoint.base_url}/chat/completions", max(deadline - time.monotonic(), 0.001)
     with client.stream("POST", url, json=body, timeout=left) as reply:
-        _check(reply, endpoint)
+        check_status(endpoint, reply.status_code, reply.headers)
         data = bytearray()
         for part in reply.iter_bytes():
             data += part
             if time.monotonic() > deadline:
-                raise _NoReplyError(f"took over {endpoint.time_limit:g} s")
+                raise NoReplyError(f"took over {endpoint.time_limit:g} s")
             if len(data) > _LARGEST_REPLY:
-                raise _RefusedError(f"the endpoint's reply is longer than {_LARGEST_REPLY} bytes")
+                raise RefusedQuestionError(f"the endpoint's reply is longer than {_LARGEST_REPLY} bytes")
         return bytes(data)
-
-
-def _check(reply: httpx.Response, endpoint: Endpoint) -> None:
-    status = reply.status_code
-    if reply.is_success:
-        return
-    if status in _SETTLED:
-        raise ConfigurationError(
-            f"the endpoint {endpoint.base_url} answers {status} to model {endpoint.model!r}; check {_SETTLED[status]}"
-        )
-    if status in (408, 409, 425, 429) or status >= 500:
-        raise _NoReplyError(f"status {status}", _seconds(reply.headers.get("retry-after", "")))
-    raise _RefusedError(f"the endpoint refuses the question with status {status}")
-
-
-def _seconds(text: str) -> float:
-    """A ``Retry-After`` in seconds; a date or nonsense is none."""
-    return float(text) if text.isascii() and text.isdigit() else 0.0
 
 
 def _body(model: str, question: Question) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from tasks.verify.models.texts import control_pattern
 from tasks.verify.settings import JudgeSettings, VerifySettings
 from tasks.verify.verdict import Answer, Verdict, batch_verifier
 
-VERSION = "1"
+VERSION = "2"
 MOVED_AT_MOST = 0.05
 TIE = 0.5
 

@@ -25,7 +25,7 @@ from tasks.verify.models.texts import controls_of, neutral, neutral_messages
 from tasks.verify.settings import RewardSettings, VerifySettings
 from tasks.verify.verdict import Answer, Verdict, batch_verifier
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def free_names(setup: str, tests: str) -> tuple[list[str], list[str], bool]:
         ValueError: a source does not compile.
     """
     tree, before = _parsed(tests, "tests"), _parsed(setup, "setup")
+    if any(isinstance(node, ast.ClassDef) and "TestCase" in ast.unparse(node).partition(":")[0] for node in tree.body):
+        raise ValueError("the tests are a unittest class, which nothing runs; write asserts")
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     bound = {name for part in (tree, before) for node in ast.walk(part) for name in _bound(node)}
     free = used - bound - set(dir(builtins))
@@ -71,7 +73,15 @@ def counted(tests: str, modules: list[str], name: str) -> str:
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == _CHECK for node in ast.walk(tree)
     )
     imports = f"import {', '.join(modules)}\n" if modules else ""
-    return imports + ast.unparse(tree) + (f"\n{_CHECK}({name})" if defined and not called else "")
+    calls = [f"\n{_CHECK}({name})"] if defined and not called else []
+    return imports + ast.unparse(tree) + "".join([*calls, *(f"\n{test}()" for test in _uncalled(tree))])
+
+
+def _uncalled(tree: ast.Module) -> list[str]:
+    """The functions ``test…()`` that nothing in the tests uses: a test runner would call them."""
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    tests = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test"))
+    return [node.name for node in tests if node.name not in used and not (node.args.posonlyargs or node.args.args)]
 
 
 class _Asserts(ast.NodeTransformer):

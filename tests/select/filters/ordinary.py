@@ -272,6 +272,8 @@ PROSE = [
     ),
 ]
 CODE = [
+    ("Give me the votes.", "json_schema", '```json\n["' + '", "'.join(["yes"] * 30) + '"]\n```'),
+    ("Give me forty times the same user.", "json_schema", "[" + ", ".join(['{"name": "Ann", "age": 30}'] * 40) + "]"),
     ("Write a function for Fibonacci numbers.", "code", f"```python\n{_CODE}\n```"),
     ("Write a function for Fibonacci numbers.", "code", _CODE),
     (
@@ -285,6 +287,8 @@ CODE = [
     ("Write F# that pipes.", "judge", "let f x = x |> string |> print\nlet g = f <| 3\nlet h a b = a <|> b"),
     ("Give me JSON.", "json_schema", '{"names": ["Ann", "Bob"], "ages": [31, 42], "nested": {"ok": true, "none": null}}'),
     ("Write SQL.", "judge", "SELECT name, COUNT(*) FROM users GROUP BY name HAVING COUNT(*) > 1 ORDER BY name;"),
+    ("I broke my friend's vase. What do I tell her?", "judge", "I'm sorry, I can't believe that I broke your vase."),
+    ("What is 10/3? Round to two decimals.", "number", "We are told the answer should have two decimals: 3.33"),
     ("Which users are on the machine?", "judge", "root\ndaemon\nuser\nwww-data"),
 ]
 PUZZLES = [
@@ -294,5 +298,11 @@ PUZZLES = [
     ("Spread the colour.", "reasoning_gym", "\n".join(["4 4 4 4 4 4 4 4 4 4"] * 12)),
     ("Sort these.", "reasoning_gym", "['-81.0', '-49.0', '14.0', '30.0', '52.2']"),
     ("Write the genome.", "exact", "ACGTACGTTTAGGCCATACG"),
+    ("Measure out 7 litres.", "reasoning_gym", '["fill A", ' + '"pour A->B", "empty B", ' * 12 + '"pour A->B"]'),
+    (
+        "Measure out 7 litres.",
+        "reasoning_gym",
+        'Thus: <answer>["fill A", ' + '"pour A->B", "empty B", ' * 12 + '"fill B"]</answer>',
+    ),
 ]
 ORDINARY = [*SHORT, *MATHS, *PROSE, *CODE, *PUZZLES]

@@ -109,6 +109,9 @@ LEAKS = [
     "As stated in the hint, add the two: 84.",
     "I was given the correct answer, which is 84.",
     "<think>Using the hint, I get 84.</think>84",
+    "Given that the correct answer is 84, we only have to find the way: 40 + 44 = 84.",
+    "As hinted, it is 84.",
+    "The user hinted that it is 84, so 84.",
 ]
 LOOPS = [
     "The answer is 84. " * 9,
@@ -118,6 +121,9 @@ LOOPS = [
     "答案是八十四。" * 12,
     "ha" * 60 + " 84",
     "I think\nI think\n" * 20,
+    "40 + 44 = 84\n" * 12,
+    '{"answer": "' + "I think it is 84. " * 12 + '"}',
+    "I think it is this. " * 12 + "<answer>[84]</answer>",
     " ".join(f"word{n % 90}" for n in range(500)) + " 84",
 ]
 
@@ -208,6 +214,12 @@ def test_a_hint_leaks_when_it_is_cited_or_copied(changes: dict[str, Any], answer
 )
 def test_another_language_is_fine_where_it_is_asked_for(changes: dict[str, Any], answer: str) -> None:
     assert reason_for(answer, prompt(**changes)) == ""
+
+
+@pytest.mark.parametrize("question", ["What is the sum of 40 and 44?", "How many rolls are there in all?"])
+def test_a_question_too_short_to_be_sure_of_is_seen_to_be_english(question: str) -> None:
+    assert reason_for(GERMAN, prompt(question)) == "language_differs"
+    assert reason_for(GERMAN, prompt(f"{question} Answer in German.")) == ""
 
 
 def test_reasoning_is_the_thinking_part_and_else_what_stands_before_a_final_answer() -> None:

@@ -44,9 +44,13 @@ class Peer:
     at_once: int = 0
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # with five, a sixth asker of one moment waits a second, or fifteen, for its connection
+
+
 @contextmanager
-def peer(script: Script) -> Iterator[Peer]:
-    """Serve on the loopback address until the block ends."""
+def peer(script: Script, port: int = 0) -> Iterator[Peer]:
+    """Serve on the loopback address, on any free port or on `port`, until the block ends."""
     lock, open_now = threading.Lock(), [0]
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,7 +85,7 @@ def peer(script: Script) -> Iterator[Peer]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     about = Peer(f"http://127.0.0.1:{server.server_port}/v1", [])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

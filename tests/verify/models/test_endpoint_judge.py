@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.runtime import replies
 from tasks.runtime.endpoints import Endpoint
 from tasks.runtime.errors import ConfigurationError, PassingFaultError
 from tasks.verify.models import endpoint_judge
@@ -33,7 +34,7 @@ SCALE = {"1": 0.0, "2": 0.25, "3": 0.5, "4": 0.75, "5": 1.0}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(endpoint_judge, "_FIRST_WAIT", 0.02)
+    monkeypatch.setattr(replies, "FIRST_WAIT", 0.02)
 
 
 def question(text: str = "How good is it?") -> Question:

@@ -22,8 +22,10 @@ from tasks.verify.code import code
 from tasks.verify.sandbox.available import problem
 from tasks.verify.settings import SandboxSettings, VerifySettings
 from tasks.verify.verdict import Answer, Verdict
-from tests.verify.sandbox.attempts import ATTEMPTS
+from tests.verify.sandbox.attempts import ATTEMPTS as PLAIN
+from tests.verify.sandbox.forgeries import FORGERIES
 
+ATTEMPTS = PLAIN | {f"forge: {name}": attempt for name, attempt in FORGERIES.items()}
 REFERENCE = json.dumps({"tests": "assert attempt() == 'escaped'", "entry_point": "attempt"})
 SETTINGS = VerifySettings(time_limit=2.0, sandbox=SandboxSettings(memory_mb=256))
 MARKER = f"winnow-test-{secrets.token_hex(8)}"

@@ -97,7 +97,7 @@ def test_a_plain_user_gets_the_same_isolation() -> None:
     if problem("strong"):
         assert "cannot be isolated" in said["refused"]
         return
-    assert said["version"] == "1"
+    assert said["version"] == "2"
     assert said["verdicts"].pop("right") == ["accepted", ""]
     for name, (state, reason) in said["verdicts"].items():
         assert (state, ATTEMPTS[name].reason in reason) == (ATTEMPTS[name].state, True), (name, state, reason)
@@ -118,7 +118,7 @@ def test_without_isolation_there_are_still_limits(tmp_path: Path, user: int, nam
         assert problem("strong")
         assert "not even unprotected" in said["refused"]
         return
-    assert said["version"] == "1+weak"
+    assert said["version"] == "2+weak"
     assert said["verdicts"].pop("right") == ["accepted", ""]
     for name, (state, reason) in said["verdicts"].items():
         # A plain user's limit on processes leaves room for runs side by side: one that takes it is ended from outside.

@@ -106,11 +106,11 @@ def run_tests(job: dict[str, Any], tests: dict[str, Any], program: Program, tall
     """Run the tests' source, in which `winnow_passed` and `winnow_failed` stand around each assert."""
     scope: dict[str, Any] = {"__name__": "tests", "winnow_passed": tally.success, "winnow_failed": tally.failure}
     try:
-        exec(compile(job["setup"], "setup", "exec"), scope)  # noqa: S102 - this is the sandbox
+        exec(compile(job["setup"], "setup", "exec", dont_inherit=True), scope)  # noqa: S102 - this is the sandbox
         for name in tests["names"]:
             scope[name] = program.value(0, name)
         scope.setdefault("candidate", scope[tests["names"][0]])
-        exec(compile(tests["source"], "tests", "exec"), scope)  # noqa: S102 - this is the sandbox
+        exec(compile(tests["source"], "tests", "exec", dont_inherit=True), scope)  # noqa: S102 - this is the sandbox
     except (Gone, Unsendable):
         return
     except BaseException as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _operator
+import builtins
 import os
 import resource
 import sys
@@ -25,7 +27,7 @@ def be_judged(job: dict[str, Any], requests: int, replies: int) -> None:
             os.closerange(descriptor, descriptor + 1)
     next_request(requests)  # "go"
     try:
-        parts = [compile(job["setup"], "setup", "exec"), compile(job["program"], "program", "exec")]
+        parts = [compile(job[part], part, "exec", dont_inherit=True) for part in ("setup", "program")]
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
         _reply(replies, "unreadable", told(error))
         return
@@ -48,7 +50,7 @@ class Solution:
 
     def __init__(self, parts: list[CodeType], replies: int) -> None:
         self.module, self.replies = Module("solution"), replies
-        self.objects: list[Any] = [self.module]
+        self.objects: list[Any] = [self.module, _operator, builtins]  # the judge counts on these places
         sys.modules["solution"] = self.module
         try:
             for part in parts:
@@ -65,7 +67,8 @@ class Solution:
             try:
                 reply = pack(self.answer(request), self.remember)
             except BaseException as error:
-                reply = pack(("raised", type(error).__name__, told(error).partition(": ")[2]), self.remember)
+                names = [kind.__name__ for kind in type(error).__mro__]
+                reply = pack(("raised", names, told(error).partition(": ")[2]), self.remember)
             send(self.replies, reply)
 
     def answer(self, request: bytes) -> tuple[Any, ...]:

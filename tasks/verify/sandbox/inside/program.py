@@ -9,9 +9,12 @@ from tasks.verify.sandbox.inside.wire import Handle, pack, receive, send, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 SIGKILL, SIGXCPU = 9, 24  # of Linux; importing `signal` costs a fifth of a start
+_OPERATOR, _BUILTINS = 1, 2  # handles of these two modules in the program's process
+_MOST_CLASSES = 32  # of an error's that are looked at
 # Raised in a test, these would end a loop or a `map` early, and the asserts in it would not be looked at.
 _NEVER_RAISED = (StopIteration, StopAsyncIteration)
 
@@ -34,6 +37,7 @@ class Program:
     def __init__(self, pid: int, requests: int, replies: int) -> None:
         self.pid, self.requests, self.replies = pid, requests, replies
         self.code, self.calls, self.lost, self.overtime, self.unsendable = 0, 0, "", False, ""
+        self.functions: dict[tuple[int, str], Any] = {}
 
     def ask(self, message: bytes | None) -> tuple[Any, ...]:
         """The reply to `message` (None: to nothing, the first one). Raises `Gone`."""
@@ -69,7 +73,7 @@ class Program:
         """An attribute, or what a call returns; raises what it raises. What it changes in place is changed in `values`."""
         reply = self.ask(pack((Handle(handle), name, values, named or {}), self.handle))
         if reply[0] == "raised":
-            raise exception(*map(str, reply[1:3]))
+            raise exception(*reply[1:3])
         try:
             _, result, changed = reply
             for place, now in changed:
@@ -77,6 +81,12 @@ class Program:
         except Exception as error:
             raise self.gone(error) from error
         return result
+
+    def operate(self, module: int, name: str, *values: Any) -> Any:
+        """What a function of the program's `operator` (`_OPERATOR`) or `builtins` (`_BUILTINS`) makes of `values`."""
+        if (module, name) not in self.functions:
+            self.functions[module, name] = self.value(module, name)
+        return self.functions[module, name](*values)
 
     def remote(self, handle: int) -> Remote:
         return Remote(self, handle)
@@ -88,43 +98,77 @@ class Program:
         return Handle(value._handle)
 
 
-class Remote:
-    """A function, class or other object of the program's: it can be called, and its attributes read.
+def _alone(module: int, name: str) -> Callable[..., Any]:
+    """An operator that the program works out from an object of its own (and an index, or a value to put in)."""
+    return lambda self, *values: self._program.operate(module, name, self, *values)
 
-    It has none of the program's operators, equality least of all: two are equal only when they are one.
+
+def _among(name: str) -> Callable[[Any, Any], Any]:
+    """An operator between two objects of the program's."""
+    return lambda self, other: (
+        self._program.operate(_OPERATOR, name, self, other) if isinstance(other, Remote) else NotImplemented
+    )
+
+
+class Remote:
+    """A function, class or other object of the program's: it can be called, and its attributes read and set.
+
+    It has the program's operators alone and among the program's objects, never with a value of the tests: an object whose
+    ``==`` or ``-`` sees what is expected of it could claim to be that.
     """
 
     __slots__ = ("_handle", "_program")
 
     def __init__(self, program: Program, handle: int) -> None:
-        self._program, self._handle = program, handle
+        object.__setattr__(self, "_program", program)
+        object.__setattr__(self, "_handle", handle)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Remote) and other._handle == self._handle
-
-    def __hash__(self) -> int:
-        return hash(self._handle)
+        if not isinstance(other, Remote):
+            return False
+        return other._handle == self._handle or self._program.operate(_OPERATOR, "eq", self, other) is True
 
     def __call__(self, *values: Any, **named: Any) -> Any:
-        result = self._program.value(self._handle, None, values, named)
-        self._program.calls += 1
-        return result
+        try:
+            return self._program.value(self._handle, None, values, named)
+        finally:
+            self._program.calls += not self._program.lost
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__name__":
             raise AttributeError(name)
         return self._program.value(self._handle, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._program.operate(_BUILTINS, "setattr", self, name, value)
 
-def exception(name: str, text: str) -> Exception:
-    """What the program raised: Python's own exception where it has one of that name that is safe to raise in a test."""
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NEVER_RAISED):
-        try:
-            return kind(text)
-        except TypeError:  # it wants more than a text
-            pass
-    return ProgramError(f"{name}: {text}")
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, Remote) and self._program.operate(_BUILTINS, "isinstance", instance, self) is True
+
+    __hash__, __len__, __bool__, __iter__ = (_alone(_BUILTINS, name) for name in ("hash", "len", "bool", "iter"))
+    __str__, __repr__, __int__, __float__ = (_alone(_BUILTINS, name) for name in ("str", "repr", "int", "float"))
+    __neg__, __pos__, __abs__, __invert__ = (_alone(_OPERATOR, name) for name in ("neg", "pos", "abs", "invert"))
+    __getitem__, __setitem__, __delitem__ = (_alone(_OPERATOR, name) for name in ("getitem", "setitem", "delitem"))
+    __lt__, __le__, __gt__, __ge__ = (_among(name) for name in ("lt", "le", "gt", "ge"))
+    __add__, __sub__, __mul__, __matmul__ = (_among(name) for name in ("add", "sub", "mul", "matmul"))
+    __truediv__, __floordiv__, __mod__, __pow__ = (_among(name) for name in ("truediv", "floordiv", "mod", "pow"))
+    __and__, __or__, __xor__ = (_among(name) for name in ("and_", "or_", "xor"))
+
+
+def exception(names: list[str], text: str) -> Exception:
+    """What the program raised, by its classes' names: the first that is one of Python's own and safe to raise in a test."""
+    for name in names[:_MOST_CLASSES]:
+        kind = getattr(builtins, name, None)
+        if kind is Exception or (isinstance(kind, type) and issubclass(kind, _NEVER_RAISED)):
+            break
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            try:
+                return kind(text)
+            except TypeError:  # it wants more than a text
+                error = kind.__new__(kind)
+                error.args = (text,)
+                return error
+    return ProgramError(f"{names[0]}: {text}")
 
 
 def change(value: Any, now: Any) -> None:

@@ -1,0 +1,194 @@
+"""What the sampling budget is worth: answers to train on from equal numbers of generated tokens.
+
+A warm-started embedded model answers sums of mixed difficulty. Three arms draw from it: eight answers to every prompt with
+the best one kept (`best_of_k`), the same eight with every distinct correct one kept (`uniform`), and `sequential`, which may
+generate as many tokens as those eight took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.benches.budget_arms import Arm, Pool, hardest, hardness, sequential, uniform
+from flows.benches.sums import sums, worked_rows
+from flows.benches.workload import Workload, workload
+from tasks.runtime.rows import Row
+from tasks.sample.budget.settings import BudgetSettings
+
+if TYPE_CHECKING:
+    from flows.benches.budget_training import Lesson
+
+K = 8
+_WARM_ROWS, _WARM_EPOCHS = 256, 3.0
+_RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One seed's prompts by id, its arms, and which prompts are hard."""
+
+    prompts: dict[str, Row]
+    best_of_k: Arm
+    uniform: Arm
+    sequential: Arm
+    half: set[str]
+    quartile: set[str]
+
+
+def trial(model: Path, seed: int, prompts: int, settings: BudgetSettings) -> Trial:
+    """Fresh prompts, drawn by every arm. The sequential arm may generate what the uniform one did."""
+    from tasks.sample.randomness import derive_seed
+
+    rows = {row["id"]: row for row in sums("train", seed, prompts, set())}
+    rates = hardness(Pool(model, rows, derive_seed(seed, "hardness")))
+    pool = Pool(model, rows, seed)
+    every = uniform(pool, K)
+    waves = sequential(pool, sum(every.tokens.values()), settings)
+    return Trial(rows, every.one_each(), every, waves, hardest(rates, 0.5), hardest(rates, 0.25))
+
+
+def per_thousand(arm: Arm, among: Iterable[str] | None = None) -> float:
+    """Distinct correct answers for every 1,000 tokens the arm generated; only those to the prompts `among`, if given."""
+    names = arm.distinct if among is None else among
+    return 1000 * sum(arm.distinct.get(name, 0) for name in names) / sum(arm.tokens.values())
+
+
+def covered(arm: Arm, among: set[str]) -> float:
+    """The share of these prompts with a correct answer."""
+    return sum(arm.distinct.get(name, 0) > 0 for name in among) / len(among)
+
+
+def interval(trials: list[Trial], hard: bool) -> tuple[float, float]:
+    """95 % bootstrap interval of sequential ÷ uniform, distinct correct answers per token, prompts drawn anew in each seed.
+
+    Args:
+        hard: answers to the hard half only (the tokens are those of all prompts).
+    """
+    import numpy as np
+
+    luck = np.random.default_rng(0)
+    sums_of = np.zeros((4, _RESAMPLES))
+    for one in trials:
+        names = sorted(one.uniform.tokens)
+        counts = np.array(
+            [
+                [arm.distinct.get(name, 0) * (not hard or name in one.half) for name in names]
+                if what == "distinct"
+                else [arm.tokens.get(name, 0) for name in names]
+                for what in ("distinct", "tokens")
+                for arm in (one.sequential, one.uniform)
+            ]
+        )
+        sums_of += counts[:, luck.integers(0, len(names), (_RESAMPLES, len(names)))].sum(-1)
+    ours, theirs = sums_of[0] / sums_of[2], sums_of[1] / sums_of[3]
+    low, high = np.quantile(ours / np.maximum(theirs, 1e-9), (0.025, 0.975))
+    return float(low), float(high)
+
+
+def bench_budget(prompts: int, seeds: int, repeats: int, items: int) -> list[Workload]:
+    """`ours`: sequential, `peer`: as each line says; `ratio`: ours ÷ peer, at equal generated tokens.
+
+    Args:
+        prompts: fresh sums for each seed. seeds: how many times, with other prompts and other draws.
+        repeats: see `BudgetSettings`.
+        items: also train on each arm's answers, and ask this many fresh questions for each seed; 0: do not train.
+    """
+    import tempfile
+
+    from flows.benches.budget_training import ARMS, lesson, trained
+    from tasks.runtime.home import winnow_home
+    from tasks.runtime.memory import PeakMemory
+    from tasks.runtime.models import embedded_model_folder
+
+    peak = PeakMemory()
+    peak.start()
+    winnow_home().mkdir(parents=True, exist_ok=True)
+    known = sums("warm", 0, _WARM_ROWS, set())
+    lessons = []
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=winnow_home()) as home:
+        warm = trained(embedded_model_folder(), Path(home), worked_rows(known, seed=1), _WARM_EPOCHS, seed=1)
+        trials = [trial(warm, seed, prompts, BudgetSettings(repeats=repeats)) for seed in range(1, seeds + 1)]
+        for seed, one in enumerate(trials if items else [], 1):
+            arms = {name: getattr(one, name) for name in ARMS}
+            lessons.append(lesson(warm, Path(home), seed, arms, one.prompts, items, known))
+    peak.stop()
+    return [*figures(trials, peak.peak_bytes), *(training_figures(lessons, peak.peak_bytes) if lessons else [])]
+
+
+def figures(trials: list[Trial], peak_bytes: int) -> list[Workload]:
+    """The lines of the bench; `limit_share` is the share of the uniform arm's tokens that the sequential arm took."""
+    hard, every = interval(trials, hard=True), interval(trials, hard=False)
+    took = sum(sum(one.sequential.tokens.values()) for one in trials) / sum(sum(one.uniform.tokens.values()) for one in trials)
+
+    def line(name: str, unit: str, ours: list[float], peer: list[float], **more: Any) -> Workload:
+        mine, theirs = sum(ours) / len(ours), sum(peer) / len(peer)
+        made = workload(
+            name,
+            ratio=mine / theirs if theirs else 0.0,
+            ours=mine,
+            peer=theirs,
+            unit=unit,
+            limit_share=took,
+            peak_bytes=peak_bytes,
+        )
+        return made | {"seeds": [{"ours": one, "peer": other} for one, other in zip(ours, peer, strict=True)]} | more
+
+    def rates(which: str, part: str | None) -> list[float]:
+        return [per_thousand(getattr(one, which), getattr(one, part) if part else None) for one in trials]
+
+    def shares(which: str, part: str) -> list[float]:
+        return [100 * covered(getattr(one, which), getattr(one, part)) for one in trials]
+
+    distinct, unit = "distinct correct answers", "per 1,000 tokens"
+    told = f"95 % interval of the ratio {hard[0]:.2f} – {hard[1]:.2f}"
+    return [
+        line(
+            f"{distinct} to the hard half, against uniform; {told}",
+            unit,
+            rates("sequential", "half"),
+            rates("uniform", "half"),
+            low=hard[0],
+            high=hard[1],
+        ),
+        line(
+            f"{distinct}, against uniform",
+            unit,
+            rates("sequential", None),
+            rates("uniform", None),
+            low=every[0],
+            high=every[1],
+        ),
+        line(f"{distinct}, against best of {K}", unit, rates("sequential", None), rates("best_of_k", None)),
+        line("hard half covered, against uniform", "% of prompts", shares("sequential", "half"), shares("uniform", "half")),
+        line(
+            "hardest quartile covered, against uniform",
+            "% of prompts",
+            shares("sequential", "quartile"),
+            shares("uniform", "quartile"),
+        ),
+    ]
+
+
+def training_figures(lessons: list[Lesson], peak_bytes: int) -> list[Workload]:
+    """Accuracy on fresh questions after training on each arm's answers; `limit_share`: none."""
+    from flows.benches.budget_training import accuracy, gain
+
+    made = []
+    for way, told in (("epochs", "equal generated tokens"), ("steps", "equal training steps")):
+        for peer in ("uniform", "best_of_k"):
+            mean, low, high = gain(lessons, way, peer)
+            ours, theirs = (100 * accuracy(lessons, arm, way) for arm in ("sequential", peer))
+            line = workload(
+                f"accuracy, {told}, against {peer}: {100 * mean:+.1f} points, 95 % interval {100 * low:+.1f} – {100 * high:+.1f}",
+                ratio=ours / theirs if theirs else 0.0,
+                ours=ours,
+                peer=theirs,
+                unit="% of items",
+                limit_share=None,
+                peak_bytes=peak_bytes,
+            )
+            made.append(line | {"low": 100 * low, "high": 100 * high, "rows": [one.rows for one in lessons]})
+    return made

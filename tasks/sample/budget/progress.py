@@ -1,0 +1,115 @@
+"""What the draws of a round have brought so far, prompt by prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tasks.runtime.errors import ContractError
+from tasks.runtime.rows import Row
+from tasks.select.pass_rates import UNCOUNTED
+from tasks.select.rules.structure import structure
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One prompt's draws so far.
+
+    Attributes:
+        draws: how many were made; they are numbered 0 … draws − 1.
+        accepted: whole answers (not cut by length) that the verifier accepted.
+        distinct: different ones among these, told apart as the selection does (`structure`).
+        untold: draws that tell nothing about the policy, because the verifier or the reference failed.
+    """
+
+    draws: int = 0
+    accepted: int = 0
+    distinct: int = 0
+    untold: int = 0
+
+    @property
+    def told(self) -> int:
+        """Draws that say how hard the prompt is."""
+        return self.draws - self.untold
+
+
+NO_DRAWS = Progress()
+
+
+@dataclass(slots=True)
+class _Counts:
+    draws: int = 0
+    highest: int = -1
+    accepted: int = 0
+    untold: int = 0
+    structures: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Tally:
+    """Counts shard by shard. Memory: a few numbers a prompt and one a distinct correct answer.
+
+    Attributes:
+        tokens: generated so far.
+    """
+
+    tokens: int = 0
+    _prompts: dict[str, _Counts] = field(default_factory=dict)
+
+    def add(self, samples: Iterable[Row], verdicts: Iterable[Row]) -> None:
+        """Count one shard.
+
+        Args:
+            samples: need ``sample_id``, ``prompt_id``, ``draw``, ``text``, ``token_count`` and ``finish_reason``.
+            verdicts: exactly one for each of these samples, in any order; others are ignored.
+
+        Raises:
+            ContractError: a sample without a verdict, or two verdicts for one.
+        """
+        states: dict[str, str] = {}
+        for verdict in verdicts:
+            if verdict["sample_id"] in states:
+                raise ContractError(f"two verdicts for sample {verdict['sample_id']!r}; there must be exactly one")
+            states[verdict["sample_id"]] = verdict["state"]
+        for sample in samples:
+            if sample["sample_id"] not in states:
+                raise ContractError(f"sample {sample['sample_id']!r} has no verdict; verify every sample before counting")
+            self._count(sample, states[sample["sample_id"]])
+
+    def _count(self, sample: Row, state: str) -> None:
+        counts = self._prompts.setdefault(sample["prompt_id"], _Counts())
+        counts.draws += 1
+        counts.highest = max(counts.highest, sample["draw"])
+        counts.untold += state in UNCOUNTED
+        self.tokens += sample["token_count"]
+        if state == "accepted" and sample["finish_reason"] == "stop":
+            counts.accepted += 1
+            counts.structures.add(hash(structure(sample["text"])))
+
+    def progress(self) -> dict[str, Progress]:
+        """Prompt id → its progress; prompts without a draw are left out.
+
+        Raises:
+            ContractError: a prompt's draws are not those from 0 to its highest, each once.
+        """
+        for prompt_id, one in self._prompts.items():
+            if one.draws != one.highest + 1:
+                raise ContractError(
+                    f"prompt {prompt_id!r} has {one.draws} draws up to number {one.highest}: one is missing or there twice; "
+                    "pass every shard of the round once"
+                )
+        return {
+            prompt_id: Progress(one.draws, one.accepted, len(one.structures), one.untold)
+            for prompt_id, one in self._prompts.items()
+        }
+
+
+def progress_of(samples: Iterable[Row], verdicts: Iterable[Row]) -> dict[str, Progress]:
+    """Prompt id → progress, from all samples of a round so far and their verdicts.
+
+    Raises:
+        ContractError: see `Tally`.
+    """
+    tally = Tally()
+    tally.add(samples, verdicts)
+    return tally.progress()
