@@ -19,6 +19,7 @@ from tasks.runtime.plugins import load_plugin
 from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import Pending
+from tasks.sample.endpoint.servers import kept_servers
 from tasks.train.task import import_base_model
 from tasks.verify.task import self_test
 
@@ -162,9 +163,10 @@ def warm_start(night: Night) -> None:
 
 def rejection_sampling_round(night: Night, number: int) -> None:
     """Draw answers to the prompts, keep distinct accepted ones, and train on all of them so far from the base model."""
-    if number == 1:
-        draws.probe_temperatures(night)
-    samples, verdicts = draws.draw_in_waves(night, number)
+    with kept_servers():  # until training, which needs the device
+        if number == 1:
+            draws.probe_temperatures(night)
+        samples, verdicts = draws.draw_in_waves(night, number)
     sound = parts.validated(night, samples, f"samples of round {number}", prompts=night.prompts[number - 1])
     made = parts.select(night, number, samples, verdicts, sound)
     night.rounds.append(made)

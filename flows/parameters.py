@@ -3,9 +3,9 @@
 A profile is a YAML mapping of the flow's parameter names; groups are nested mappings::
 
     sampling:
-      k: 8
+      top_k: 50
 
-and ``load_profile(path, ["sampling.k=4"])`` reads it with one value changed.
+and ``load_profile(path, ["sampling.top_k=20"])`` reads it with one value changed.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def fill_from_deployment(groups: dict[str, BaseModel]) -> dict[str, BaseModel]:
     """`groups` with every field that was not given taken from the deployment of the flow run in progress.
 
     Prefect merges a run's parameters over its deployment's one by one, and a whole group counts as one parameter. A run
-    given ``{"sampling": {"k": 4}}`` would thus take the rest of the group from the class's defaults, and not from the
+    given ``{"sampling": {"top_k": 20}}`` would thus take the rest of the group from the class's defaults, and not from the
     deployment, whose values are what the person who changed one of them had before their eyes.
 
     Outside a deployment's run (the command line, a notebook) they come back as they are.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.benches.budget_arms import Arm, Pool, hardest, hardness, sequential, uniform
 from flows.benches.sums import sums, worked_rows
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from flows.benches.budget_training import Lesson
 
 K = 8
-_WARM_ROWS, _WARM_EPOCHS = 256, 3.0
+_WARM_ROWS, _WARM_EPOCHS = 448, 3.0
 _RESAMPLES = 2_000
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One seed's prompts by id, its arms, and which prompts are hard."""
+    """One seed's prompts by id, its arms, which prompts are hard, and the keys of every question asked."""
 
     prompts: dict[str, Row]
     best_of_k: Arm
@@ -36,18 +36,20 @@ class Trial:
     sequential: Arm
     half: set[str]
     quartile: set[str]
+    asked: set[str]
 
 
-def trial(model: Path, seed: int, prompts: int, settings: BudgetSettings) -> Trial:
-    """Fresh prompts, drawn by every arm. The sequential arm may generate what the uniform one did."""
+def trial(model: Path, seed: int, prompts: int, settings: BudgetSettings, known: set[str]) -> Trial:
+    """Fresh prompts, none of the `known` questions, drawn by every arm; the sequential one gets the uniform one's tokens."""
     from tasks.sample.randomness import derive_seed
 
-    rows = {row["id"]: row for row in sums("train", seed, prompts, set())}
+    asked = set(known)
+    rows = {row["id"]: row for row in sums("train", seed, prompts, asked)}
     rates = hardness(Pool(model, rows, derive_seed(seed, "hardness")))
     pool = Pool(model, rows, seed)
     every = uniform(pool, K)
     waves = sequential(pool, sum(every.tokens.values()), settings)
-    return Trial(rows, every.one_each(), every, waves, hardest(rates, 0.5), hardest(rates, 0.25))
+    return Trial(rows, every.one_each(), every, waves, hardest(rates, 0.5), hardest(rates, 0.25), asked)
 
 
 def per_thousand(arm: Arm, among: Iterable[str] | None = None) -> float:
@@ -106,70 +108,51 @@ def bench_budget(prompts: int, seeds: int, repeats: int, items: int) -> list[Wor
     peak = PeakMemory()
     peak.start()
     winnow_home().mkdir(parents=True, exist_ok=True)
-    known = sums("warm", 0, _WARM_ROWS, set())
+    known: set[str] = set()
+    taught = worked_rows(sums("warm", 0, _WARM_ROWS, known), seed=1)
     lessons = []
     with tempfile.TemporaryDirectory(prefix="bench-", dir=winnow_home()) as home:
-        warm = trained(embedded_model_folder(), Path(home), worked_rows(known, seed=1), _WARM_EPOCHS, seed=1)
-        trials = [trial(warm, seed, prompts, BudgetSettings(repeats=repeats)) for seed in range(1, seeds + 1)]
+        warm = trained(embedded_model_folder(), Path(home), taught, _WARM_EPOCHS, seed=1)
+        trials = [trial(warm, seed, prompts, BudgetSettings(repeats=repeats), known) for seed in range(1, seeds + 1)]
         for seed, one in enumerate(trials if items else [], 1):
             arms = {name: getattr(one, name) for name in ARMS}
-            lessons.append(lesson(warm, Path(home), seed, arms, one.prompts, items, known))
+            lessons.append(lesson(warm, Path(home), seed, arms, one.prompts, items, one.asked))
     peak.stop()
     return [*figures(trials, peak.peak_bytes), *(training_figures(lessons, peak.peak_bytes) if lessons else [])]
 
 
 def figures(trials: list[Trial], peak_bytes: int) -> list[Workload]:
     """The lines of the bench; `limit_share` is the share of the uniform arm's tokens that the sequential arm took."""
-    hard, every = interval(trials, hard=True), interval(trials, hard=False)
     took = sum(sum(one.sequential.tokens.values()) for one in trials) / sum(sum(one.uniform.tokens.values()) for one in trials)
-
-    def line(name: str, unit: str, ours: list[float], peer: list[float], **more: Any) -> Workload:
-        mine, theirs = sum(ours) / len(ours), sum(peer) / len(peer)
-        made = workload(
-            name,
-            ratio=mine / theirs if theirs else 0.0,
-            ours=mine,
-            peer=theirs,
-            unit=unit,
-            limit_share=took,
-            peak_bytes=peak_bytes,
+    distinct = "distinct correct answers"
+    made = []
+    for hard, told in ((True, f"{distinct} to the hard half, against uniform"), (False, f"{distinct}, against uniform")):
+        low, high = interval(trials, hard)
+        about = {"low": low, "high": high}
+        made.append(_rates(trials, told, "uniform", "half" if hard else None) | about)
+    made.append(_rates(trials, f"{distinct}, against best of {K}", "best_of_k", None))
+    for part, told in (("half", "hard half"), ("quartile", "hardest quartile")):
+        ours, theirs = (
+            [100 * covered(getattr(one, arm), getattr(one, part)) for one in trials] for arm in ("sequential", "uniform")
         )
-        return made | {"seeds": [{"ours": one, "peer": other} for one, other in zip(ours, peer, strict=True)]} | more
+        made.append(_line(f"{told} covered, against uniform", "% of prompts", ours, theirs))
+    return [line | {"limit_share": took, "peak_bytes": peak_bytes} for line in made]
 
-    def rates(which: str, part: str | None) -> list[float]:
-        return [per_thousand(getattr(one, which), getattr(one, part) if part else None) for one in trials]
 
-    def shares(which: str, part: str) -> list[float]:
-        return [100 * covered(getattr(one, which), getattr(one, part)) for one in trials]
+def _rates(trials: list[Trial], name: str, peer: str, part: str | None) -> Workload:
+    """Distinct correct answers per 1,000 tokens, sequential against `peer`; `part`: to these prompts only."""
+    ours, theirs = (
+        [per_thousand(getattr(one, arm), getattr(one, part) if part else None) for one in trials]
+        for arm in ("sequential", peer)
+    )
+    return _line(name, "per 1,000 tokens", ours, theirs)
 
-    distinct, unit = "distinct correct answers", "per 1,000 tokens"
-    told = f"95 % interval of the ratio {hard[0]:.2f} – {hard[1]:.2f}"
-    return [
-        line(
-            f"{distinct} to the hard half, against uniform; {told}",
-            unit,
-            rates("sequential", "half"),
-            rates("uniform", "half"),
-            low=hard[0],
-            high=hard[1],
-        ),
-        line(
-            f"{distinct}, against uniform",
-            unit,
-            rates("sequential", None),
-            rates("uniform", None),
-            low=every[0],
-            high=every[1],
-        ),
-        line(f"{distinct}, against best of {K}", unit, rates("sequential", None), rates("best_of_k", None)),
-        line("hard half covered, against uniform", "% of prompts", shares("sequential", "half"), shares("uniform", "half")),
-        line(
-            "hardest quartile covered, against uniform",
-            "% of prompts",
-            shares("sequential", "quartile"),
-            shares("uniform", "quartile"),
-        ),
-    ]
+
+def _line(name: str, unit: str, ours: list[float], peer: list[float]) -> Workload:
+    mine, theirs = sum(ours) / len(ours), sum(peer) / len(peer)
+    ratio = mine / theirs if theirs else 0.0
+    made = workload(name, ratio=ratio, ours=mine, peer=theirs, unit=unit, limit_share=None, peak_bytes=0)
+    return made | {"seeds": [{"ours": one, "peer": other} for one, other in zip(ours, peer, strict=True)]}
 
 
 def training_figures(lessons: list[Lesson], peak_bytes: int) -> list[Workload]:
@@ -182,7 +165,7 @@ def training_figures(lessons: list[Lesson], peak_bytes: int) -> list[Workload]:
             mean, low, high = gain(lessons, way, peer)
             ours, theirs = (100 * accuracy(lessons, arm, way) for arm in ("sequential", peer))
             line = workload(
-                f"accuracy, {told}, against {peer}: {100 * mean:+.1f} points, 95 % interval {100 * low:+.1f} – {100 * high:+.1f}",
+                f"accuracy, {told}, against {peer}: {100 * mean:+.1f} points, 95 % {100 * low:+.1f} – {100 * high:+.1f}",
                 ratio=ours / theirs if theirs else 0.0,
                 ours=ours,
                 peer=theirs,

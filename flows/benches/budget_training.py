@@ -10,7 +10,6 @@ from pathlib import Path
 
 from flows.benches.budget_arms import MAX_TOKENS, Arm
 from flows.benches.sums import sums
-from tasks.data.questions import question_keys
 from tasks.runtime.rows import Row, write_rows
 from tasks.select.settings import SelectionSettings
 
@@ -35,16 +34,15 @@ class Lesson:
 
 
 def lesson(
-    warm: Path, home: Path, seed: int, arms: Mapping[str, Arm], prompts: Mapping[str, Row], items: int, known: Iterable[Row]
+    warm: Path, home: Path, seed: int, arms: Mapping[str, Arm], prompts: Mapping[str, Row], items: int, asked: set[str]
 ) -> Lesson:
     """Train on each arm's answers twice: ``epochs`` (two passes over its own rows) and ``steps`` (as many as uniform's).
 
     Args:
         warm: the model that drew the answers; training goes on from it. home: a folder for what is made.
-        items: fresh questions each model is asked, greedily; none is among `prompts` or `known`.
+        items: fresh questions each model is asked, greedily; none whose key is in `asked`.
     """
-    asked = {key for row in (*prompts.values(), *known) for key in question_keys(row["messages"])}
-    fresh = {row["id"]: row for row in sums("evaluation", seed, items, asked)}
+    fresh = {row["id"]: row for row in sums("evaluation", seed, items, set(asked))}
     chosen = {name: _chosen(arm, prompts, _RULES[name]) for name, arm in arms.items()}
     scores: dict[tuple[str, str], dict[str, float]] = {}
     for name, rows in chosen.items():

@@ -24,7 +24,7 @@ def our_side(folder: Path, work: Work, dtype: str) -> tuple[float, float]:
     settings = SamplingSettings(min_tokens=longest, max_tokens=longest)
     passes: Counter[tuple[int, int]] = Counter()
 
-    def count(module: Any, args: Any, inputs: dict[str, Any]) -> None:
+    def count(_module: Any, _args: Any, inputs: dict[str, Any]) -> None:
         kept = inputs.get("logits_to_keep")
         rows = inputs["input_ids"].shape[-1]
         passes[(rows, 1) if kept is None else (len(kept), -(-rows // len(kept)))] += 1
@@ -91,7 +91,7 @@ class _EndAt:
     def __init__(self, ends: Any) -> None:
         self.ends = ends
 
-    def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+    def __call__(self, input_ids: Any, _scores: Any, **_more: Any) -> Any:
         return self.ends <= input_ids.shape[1]
 
 

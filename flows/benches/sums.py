@@ -19,7 +19,7 @@ def sums(role: Role, seed: int, count: int, asked: set[str]) -> list[Row]:
 
     Args:
         role, seed: whose questions these are: those of another role or seed are other ones.
-        asked: keys of questions not to ask (`question_keys`); those asked now are added.
+        asked: keys of questions not to ask, which earlier calls added; this call adds its own.
     """
     from tasks.data.questions import question_keys
 
@@ -32,9 +32,15 @@ def sums(role: Role, seed: int, count: int, asked: set[str]) -> list[Row]:
             # The seed's block says nothing to a person; the place in it does.
             number = int(row["id"].rpartition("-")[2]) % SEEDS_PER_DRAW
             name = f"{digits} digits, {terms} terms"
-            rows.append(row | {"id": f"sum-{digits}-{terms}-{role}-{seed}-{number}", "family": name})
+            rows.append(row | {"id": f"sum-{digits}-{terms}-{role}-{seed}-{number}", "family": name, "messages": _short(row)})
             asked.update(question_keys(row["messages"]))
     return rows
+
+
+def _short(row: Row) -> list[dict[str, str]]:
+    """The bare sum ("8 + 5 ="), and a system message shorter than the template's own: fewer tokens to train on."""
+    asked = row["messages"][-1]["content"].rpartition(":")[2].strip()
+    return [{"role": "system", "content": "Work it out."}, {"role": "user", "content": asked}]
 
 
 def worked_rows(prompts: list[Row], seed: int) -> Iterator[Row]:
@@ -53,8 +59,7 @@ def worked_rows(prompts: list[Row], seed: int) -> Iterator[Row]:
 
 def worked_answer(question: str, luck: random.Random) -> str:
     """One right way through a sum."""
-    asked = question.rpartition(":")[2]
-    terms = [int(term.replace(" ", "")) for term in _TERM.findall(asked)]
+    terms = [int(term.replace(" ", "")) for term in _TERM.findall(question)]
     luck.shuffle(terms)
     first = next(place for place, term in enumerate(terms) if term >= 0)
     total = terms.pop(first)

@@ -8,7 +8,7 @@ from typing import Any
 from tasks.sample.settings import SamplingSettings
 
 _ROWS = 16  # so many rows' logits stay in a core's cache while they are worked on
-_BLOCK = 256  # tokens summed together, so that the distribution function need not be written out
+_BLOCK = 256  # tokens that race together: a number for each block and each token of one, not for the whole vocabulary
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,22 @@ class Barred:
     tokens: Any
 
 
-def choose(logits: Any, uniforms: Any, settings: SamplingSettings, barred: Barred | None = None) -> tuple[Any, Any, Any]:
+def chances_needed(vocabulary: int) -> int:
+    """Random numbers that one choice takes."""
+    return -(-vocabulary // _BLOCK) + _BLOCK
+
+
+def choose(logits: Any, chances: Any, settings: SamplingSettings, barred: Barred | None = None) -> tuple[Any, Any, Any]:
     """The next token of each row, and its log-probability in nats under two distributions.
 
-    The choice inverts the distribution function at one uniform number a row, so it depends on that row alone.
+    The choice depends on its row alone. It is a race: the largest of probability ÷ exponential number wins, with the
+    probability it should (the Gumbel-max trick), first among blocks of tokens and then within the block that won. So a
+    hair's difference in the logits changes the choice with a probability of that hair, also far out in the tail, where
+    inverting the distribution function would land on a neighbour: a thousandth of the tokens, for float32's own noise.
 
     Args:
         logits: (rows, vocabulary).
-        uniforms: float64 (rows,), in [0, 1).
+        chances: float64 (rows, `chances_needed`), exponentially distributed with mean 1.
         settings: temperature (0: the likeliest token), top_p, top_k, min_p.
         barred: what may not be chosen, whatever its probability.
 
@@ -41,29 +49,47 @@ def choose(logits: Any, uniforms: Any, settings: SamplingSettings, barred: Barre
     for first in range(0, len(logits), size):
         some = slice(first, first + size)
         places = None if barred is None else (torch.nonzero(barred.rows[some]), barred.tokens)
-        parts.append(_choose(logits[some].float(), uniforms[some], settings, places))
+        parts.append(_choose(logits[some].float(), chances[some], settings, places))
     tokens, policy, sampled = zip(*parts, strict=True)
     return torch.cat(tokens), torch.cat(policy), torch.cat(sampled)
 
 
-def _choose(logits: Any, uniforms: Any, settings: SamplingSettings, barred: Any) -> tuple[Any, Any, Any]:
+def _choose(logits: Any, chances: Any, settings: SamplingSettings, barred: Any) -> tuple[Any, Any, Any]:
     import torch
 
     if settings.temperature == 0:
         tokens = _without(logits, barred, -torch.inf).argmax(-1)
         return tokens, _logprob(logits, tokens), torch.zeros(len(tokens), device=logits.device)
     plain = settings.temperature == 1
-    policy = torch.softmax(logits if plain else logits / settings.temperature, -1)
+    scaled = logits if plain else logits / settings.temperature
+    policy = torch.softmax(scaled, -1)
     probabilities = filtered(_without(policy, barred, 0.0), settings)
-    tokens, total = _inverted(probabilities, uniforms)
-    drawn = _at(probabilities, tokens)
-    # Rounding can put a target on the last sum of a block; then the likeliest token stands in for one that is excluded.
-    if bool((drawn == 0).any()):
-        likeliest = _without(logits, barred, -torch.inf).argmax(-1)
-        tokens = torch.where(drawn == 0, likeliest, tokens)
-        drawn = _at(probabilities, tokens)
-    sampled = (drawn.double() / total).log().float()
+    tokens, total = _raced(probabilities, chances)
+    if barred is not None and not bool(total.all()):  # what is barred has all the probability that float32 can hold
+        probabilities = filtered(torch.softmax(_without(scaled, barred, -torch.inf), -1), settings)
+        tokens, total = _raced(probabilities, chances)
+        plain = False
+    sampled = (_at(probabilities, tokens).double() / total).log().float()
     return tokens, _at(policy, tokens).log() if plain else _logprob(logits, tokens), sampled
+
+
+def _raced(probabilities: Any, chances: Any) -> tuple[Any, Any]:
+    """The winner of each row, and the sum of its probabilities, float64 (rows,)."""
+    import torch
+
+    rows, vocabulary = probabilities.shape
+    padded = torch.nn.functional.pad(probabilities, (0, -vocabulary % _BLOCK)) if vocabulary % _BLOCK else probabilities
+    blocks = padded.view(rows, -1, _BLOCK)
+    masses, count = blocks.sum(-1).double(), blocks.shape[1]
+    block = (masses / chances[:, :count]).argmax(-1)
+    inside = blocks[torch.arange(rows, device=block.device), block].double()
+    return block * _BLOCK + (inside / chances[:, count:]).argmax(-1), masses.sum(-1)
+
+
+def _logprob(logits: Any, tokens: Any) -> Any:
+    import torch
+
+    return _at(logits, tokens) - torch.logsumexp(logits, -1)
 
 
 def _without(values: Any, barred: Any, instead: float) -> Any:
@@ -76,32 +102,6 @@ def _without(values: Any, barred: Any, instead: float) -> Any:
 
 def _at(values: Any, tokens: Any) -> Any:
     return values.gather(-1, tokens[:, None])[:, 0]
-
-
-def _logprob(logits: Any, tokens: Any) -> Any:
-    import torch
-
-    return _at(logits, tokens) - torch.logsumexp(logits, -1)
-
-
-def _inverted(probabilities: Any, uniforms: Any) -> tuple[Any, Any]:
-    """The first token whose cumulated probability is above a share of the total, and the total, float64 (rows,).
-
-    In two steps: the block of tokens by the sums of blocks, then the token within it.
-    """
-    import torch
-
-    rows, vocabulary = probabilities.shape
-    padded = torch.nn.functional.pad(probabilities, (0, -vocabulary % _BLOCK)) if vocabulary % _BLOCK else probabilities
-    blocks = padded.view(rows, -1, _BLOCK)
-    edges = blocks.sum(-1).double().cumsum(-1)
-    total = edges[:, -1]
-    target = uniforms.double() * total
-    block = torch.searchsorted(edges, target[:, None], right=True).clamp(max=edges.shape[1] - 1)
-    before = torch.where(block > 0, edges.gather(1, (block - 1).clamp(min=0)), 0)
-    inside = blocks[torch.arange(rows, device=block.device), block[:, 0]]
-    token = torch.searchsorted(inside.double().cumsum(-1), target[:, None] - before, right=True)
-    return (block * _BLOCK + token.clamp(max=_BLOCK - 1))[:, 0].clamp(max=vocabulary - 1), total
 
 
 def filtered(probabilities: Any, settings: SamplingSettings) -> Any:

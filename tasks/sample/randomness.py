@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def generator(seed: int, prompt_id: str, draw: int) -> np.random.Generator:
-    """The stream of a draw, one number a position.
+    """The stream of a draw: so many numbers a position, in order.
 
     Counter-based (Philox 4×64, Salmon et al. 2011): the stream's key is a hash of (seed, prompt id, draw), so the same
     draw sees the same numbers in any batch, shard, order or process.

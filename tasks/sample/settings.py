@@ -16,7 +16,9 @@ class SamplingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     engine: str = Field("transformers", description="Engine: a registered name, or 'package.module:function'.")
-    k: int = Field(8, ge=1, le=256, description="Answers drawn per prompt.")
+    k: int = Field(
+        8, ge=1, le=256, description="Answers drawn per prompt where no budget decides; in a night's rounds the budget does."
+    )
     temperature: float = Field(1.0, ge=0, le=5, description="Sampling temperature; 0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Keep the likeliest tokens up to this share of probability.")
     top_k: int = Field(0, ge=0, le=1_000_000, description="Keep only this many likeliest tokens; 0 keeps all.")

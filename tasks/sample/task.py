@@ -11,6 +11,8 @@ from tasks.sample.budget.hints import hint_folder, plan_hints_folder, strip_fold
 from tasks.sample.budget.settings import BudgetSettings, TemperatureSettings
 from tasks.sample.budget.temperature import choose_from_folders, write_probe
 from tasks.sample.budget.waves import plan_wave_folder
+from tasks.sample.endpoint.servers import served
+from tasks.sample.endpoint.settings import EndpointSettings
 from tasks.sample.settings import SamplingSettings
 from tasks.sample.shards import sample_folder
 
@@ -35,7 +37,9 @@ def sample_shard(
     """
     store = current_run().store
     smaller = settings.model_copy(update={"batch_rows": halved(settings.batch_rows)})
-    with store.draft() as draft:
+    # A server that is launched belongs to the flow's process, for other shards of the same model.
+    endpoint = settings.endpoint if settings.engine == "endpoint" else EndpointSettings()
+    with store.draft() as draft, served(store.open(policy), endpoint, dtype) as ready:
         counts = in_stage(
             f"sample {of}",
             sample_folder,
@@ -43,7 +47,7 @@ def sample_shard(
             store.open(prompts),
             store.open(requests) if requests else None,
             draft,
-            smaller,
+            smaller.model_copy(update={"endpoint": ready}),
             shard=shard,
             policy=policy.digest,
             seed=seed,

@@ -18,7 +18,7 @@ from tasks.chat.render import render_prompt
 from tasks.runtime.errors import PassingFaultError
 from tasks.runtime.hardware import usable_cores
 from tasks.runtime.models import load_model
-from tasks.sample.distribution import Barred, choose
+from tasks.sample.distribution import Barred, chances_needed, choose
 from tasks.sample.embedded.admission import Asked, Waiting, answer_limit, common_prefix
 from tasks.sample.embedded.answers import Ending, Writing
 from tasks.sample.embedded.decoders import decoder_for
@@ -137,8 +137,9 @@ class _Batch:
         import torch
 
         rows = self.rows[first:]
-        numbers = torch.tensor([row.next_number() for row in rows], dtype=torch.float64, device=logits.device)
-        drawn = choose(logits, numbers, self.settings, self._barred(rows, logits.device))
+        count = chances_needed(logits.shape[1])
+        chances = torch.from_numpy(np.stack([row.chances(count) for row in rows])).to(logits.device)
+        drawn = choose(logits, chances, self.settings, self._barred(rows, logits.device))
         for row, token, logprob, sampling in zip(rows, *(part.tolist() for part in drawn), strict=True):
             self.ending.add(row, token, logprob, sampling)
         self._tokens[first:] = drawn[0].tolist()

@@ -53,7 +53,7 @@ _LIST = re.compile(
 _WORD_OPERATOR = r"(?:plus|minus|times|divided by|multiplied by|over)\b"
 _OPERATOR = re.compile(rf"[\s$()*_]*(?:[-+*/×÷^·]|\b{_WORD_OPERATOR}|\\(?:times|cdot|div))[\s$(*]*|:")
 # Before a number: an operator, whose result is what comes next. A star is one beside a word, else it makes words bold.
-_OPERATOR_BEFORE = re.compile(rf"(?:[-+/×÷^·]|[\w)}}%]\s*\*|\\(?:times|cdot|div)|\b(?:x|of|{_WORD_OPERATOR}))[\s$(]*$")
+_OPERATOR_BEFORE = re.compile(rf"(?:[-–+/×÷^·]|[0-9]x|[\w)}}%]\s*\*|\\(?:times|cdot|div)|\b(?:x|of|{_WORD_OPERATOR}))[\s$(]*$")
 _EQUALS = re.compile(r"[\s$*_]*=[\s$*_]*")
 _POWER = re.compile(r"\^\s*[({]*$")
 _NEAR = 16  # characters before a number that can still say something about its sign

@@ -4,20 +4,20 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.sample.randomness import derive_seed, uniforms
+from tasks.sample.randomness import derive_seed, generator
 
 seeds = st.integers(0, 2**31 - 1)
 
 
 @given(seeds, st.text(max_size=20), st.integers(0, 100), st.integers(1, 64))
 def test_numbers_depend_only_on_seed_prompt_and_draw(seed: int, prompt: str, draw: int, count: int) -> None:
-    long, short = uniforms(seed, prompt, draw, 64), uniforms(seed, prompt, draw, count)
-    assert (long[:count] == short).all()
-    assert ((long >= 0) & (long < 1)).all()
+    whole = generator(seed, prompt, draw).standard_exponential(2 * count)
+    stream = generator(seed, prompt, draw)
+    assert (whole == [*stream.standard_exponential(count), *stream.standard_exponential(count)]).all()
 
 
 def test_neighbouring_draws_share_nothing() -> None:
-    drawn = [uniforms(7, prompt, draw, 50) for prompt in ("a", "b", "0", "1") for draw in range(20)]
+    drawn = [generator(7, prompt, draw).random(50) for prompt in ("a", "b", "0", "1") for draw in range(20)]
     stacked = np.concatenate(drawn)
     assert len(np.unique(stacked)) == len(stacked)
     assert abs(stacked.mean() - 0.5) < 0.02

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -44,3 +45,13 @@ def test_every_reference_solution_is_accepted_and_no_changed_one(verify: Callabl
         for changed in (up, *((flipped, tenfold) if value else ()), f"{answer} or {up}", f"{up}, {answer}", f"{answer} {up}"):
             assert verify(f"{steps}#### {changed}", answer).state in ("rejected", "answer_unparsable"), (solution, changed)
         assert verify(f"{solution}\n#### {up}", answer).state == "rejected"
+
+
+def test_a_solution_without_its_mark_ends_in_its_answer() -> None:
+    """As models write them: no ``####`` and no calculator marks. What is left over says more after its answer."""
+    accepted = 0
+    for solution in solutions():
+        steps, _, answer = re.sub("<<[^>]*>>", "", solution).rpartition("#### ")
+        accepted += number(steps, answer).state == "accepted"
+        assert number(steps, spelled(Fraction(answer.replace(",", "")) * 10 + 1)).state != "accepted", solution
+    assert accepted >= 0.95 * len(solutions())

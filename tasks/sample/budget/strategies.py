@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tasks.sample.budget.progress import NO_DRAWS, Progress
 from tasks.sample.budget.settings import BudgetSettings
-from tasks.sample.randomness import uniforms
+from tasks.sample.randomness import generator
 from tasks.select.pass_rates import pass_rate
 
 _LEAST_STEP = 2
@@ -70,7 +70,7 @@ def retired(standing: Standing, settings: BudgetSettings) -> bool:
 
 def reviewed(prompt_id: str, seed: int, share: float) -> bool:
     """Whether a retired prompt is drawn all the same: by lot, the same in every wave of the night that `seed` belongs to."""
-    return bool(uniforms(seed, f"review\0{prompt_id}", 0, 1)[0] < share)
+    return bool(generator(seed, f"review\0{prompt_id}", 0).random() < share)
 
 
 def most_draws(standing: Standing, settings: BudgetSettings) -> int:

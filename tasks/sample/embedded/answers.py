@@ -13,8 +13,6 @@ from tasks.sample.randomness import generator
 from tasks.sample.requests import Answer
 from tasks.sample.settings import SamplingSettings
 
-_NUMBERS = 64  # drawn at a time
-
 
 @dataclass
 class Writing:
@@ -40,15 +38,11 @@ class Writing:
     finish_reason: str = ""
 
     def __post_init__(self) -> None:
-        self._chance = generator(self.seed, self.prompt_id, self.draw)
-        self._numbers: NDArray[np.float64] = np.empty(0)
+        self._stream = generator(self.seed, self.prompt_id, self.draw)
 
-    def next_number(self) -> float:
-        """The random number of the position that comes next."""
-        place = self.count % _NUMBERS
-        if place == 0:
-            self._numbers = self._chance.random(_NUMBERS)
-        return float(self._numbers[place])
+    def chances(self, count: int) -> NDArray[np.float64]:
+        """The exponential numbers of the position that comes next, `count` of them; one call a position."""
+        return self._stream.standard_exponential(count)
 
 
 class Ending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -12,8 +12,9 @@ import httpx
 from tasks.runtime.errors import ConfigurationError, PassingFaultError
 from tasks.runtime.replies import NoReplyError, RefusedQuestionError, check_status, pause
 from tasks.runtime.rows import Row
-from tasks.sample.endpoint.chat import Choice, read_choices, request_body
+from tasks.sample.endpoint.chat import Choice, read_choices, read_prompt, request_body
 from tasks.sample.endpoint.pace import Pace
+from tasks.sample.endpoint.policy import PolicyTokenizer
 from tasks.sample.endpoint.pool import Pool, Server
 from tasks.sample.requests import Answer
 from tasks.sample.settings import SamplingSettings
@@ -30,8 +31,8 @@ class _MovedError(NoReplyError):
 class Asker:
     """Asks for draws, one prompt after the other or many at once; one a round."""
 
-    def __init__(self, pool: Pool, settings: SamplingSettings, seed: int, count_tokens: Callable[[str], int]) -> None:
-        self._pool, self._settings, self._seed, self._count_tokens = pool, settings, seed, count_tokens
+    def __init__(self, pool: Pool, settings: SamplingSettings, seed: int, policy: PolicyTokenizer) -> None:
+        self._pool, self._settings, self._seed, self._policy = pool, settings, seed, policy
         self._pace = Pace(settings.endpoint.hedge_quantile, settings.endpoint.hedge_seconds)
         self._gives_many = True
 
@@ -117,7 +118,9 @@ class Asker:
         finally:
             self._pool.give_back(server)
         took = time.monotonic() - started
-        choices = read_choices(data, count, self._count_tokens)
+        choices = read_choices(data, count, self._policy.count)
+        if (ids := read_prompt(data)) is not None:
+            self._policy.check_prompt(body["messages"], ids)
         server.answered()
         self._pace.add(max(one.token_count for one in choices), took)
         return choices

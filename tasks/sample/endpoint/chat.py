@@ -79,6 +79,14 @@ def read_choices(data: bytes, count: int, count_tokens: Callable[[str], int]) ->
     return read
 
 
+def read_prompt(data: bytes) -> list[int] | None:
+    """The prompt's token ids, where the server tells them (vLLM, with ``return_token_ids`` in `extra`); else None."""
+    if b'"prompt_token_ids"' not in data:
+        return None
+    ids = json.loads(data).get("prompt_token_ids")
+    return ids if isinstance(ids, list) else None
+
+
 def _choice(choice: Mapping[str, Any], told: int | None, count_tokens: Callable[[str], int]) -> Choice:
     message, reason = choice["message"], choice["finish_reason"]
     for part in ("reasoning_content", "reasoning", "tool_calls", "function_call"):
@@ -91,7 +99,9 @@ def _choice(choice: Mapping[str, Any], told: int | None, count_tokens: Callable[
         raise NoReplyError(f"an answer ended with {str(reason)[:40]!r}")
     text = message["content"] or ""
     logprobs = _logprobs(choice.get("logprobs"))
-    if told is None:
+    if isinstance(ids := choice.get("token_ids"), list):
+        told = len(ids)
+    elif told is None:
         told = len(logprobs) if logprobs else count_tokens(text) + (reason == "stop")
     # JSON can say what UTF-8 cannot: half of a surrogate pair.
     return Choice(

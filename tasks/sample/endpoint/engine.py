@@ -12,15 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from tasks.runtime.endpoints import Endpoint, open_endpoint
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.rows import Row
 from tasks.sample.endpoint.asking import Asker
+from tasks.sample.endpoint.policy import PolicyTokenizer
 from tasks.sample.endpoint.pool import Pool
 from tasks.sample.endpoint.servers import served
 from tasks.sample.endpoint.settings import EndpointSettings
@@ -37,7 +36,8 @@ def draw(
     """Draw the answers asked for, in the order of the requests; nothing runs any more when this ends or is abandoned.
 
     Args:
-        model_folder: what ``endpoint.launch`` serves; its tokenizer counts the tokens where a server does not tell.
+        model_folder: what ``endpoint.launch`` serves; its tokenizer counts the tokens where a server does not
+            tell, and checks the prompt's where it does.
         requests: read as a stream, a little ahead of the servers.
         settings: see `SamplingSettings` and its `endpoint`. `k` and `batch_rows` are not read.
         seed: the run's seed.
@@ -53,7 +53,7 @@ def draw(
         return
     with served(model_folder, settings.endpoint, dtype) as running:
         ready = settings.model_copy(update={"endpoint": running})
-        with _asking(ready, seed, _counter(model_folder)) as ask:
+        with _asking(ready, seed, PolicyTokenizer(model_folder)) as ask:
             ahead = _AHEAD * sum(endpoint.concurrency for endpoint in _endpoints(running))
             yield from _in_order(ask, _parts(chain([first], stream), running.draws_per_request), ahead)
 
@@ -93,7 +93,7 @@ def _in_order(ask: Ask, parts: Iterator[tuple[Row, range]], ahead: int) -> Itera
 
 
 @contextmanager
-def _asking(settings: SamplingSettings, seed: int, count_tokens: Callable[[str], int]) -> Iterator[Ask]:
+def _asking(settings: SamplingSettings, seed: int, policy: PolicyTokenizer) -> Iterator[Ask]:
     """An event loop in a thread of its own, so that replies are read while the caller is busy, and in a notebook too."""
     endpoints = _endpoints(settings.endpoint)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Asker]] = Future()
@@ -101,7 +101,7 @@ def _asking(settings: SamplingSettings, seed: int, count_tokens: Callable[[str],
     async def main() -> None:
         async with Pool(endpoints) as pool:
             stop = asyncio.Event()
-            started.set_result((asyncio.get_running_loop(), stop, Asker(pool, settings, seed, count_tokens)))
+            started.set_result((asyncio.get_running_loop(), stop, Asker(pool, settings, seed, policy)))
             await stop.wait()
             under_way = asyncio.all_tasks() - {asyncio.current_task()}
             for task in under_way:
@@ -116,20 +116,3 @@ def _asking(settings: SamplingSettings, seed: int, count_tokens: Callable[[str],
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
-
-
-def _counter(model_folder: Path) -> Callable[[str], int]:
-    """Text → tokens of the policy; its tokenizer is read when it is first needed."""
-
-    @cache
-    def tokenizer() -> Any:
-        from transformers import AutoTokenizer
-
-        try:
-            return AutoTokenizer.from_pretrained(model_folder)
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigurationError(
-                f"the endpoint tells no numbers of tokens, and {model_folder} has no tokenizer to count them with: {error}"
-            ) from error
-
-    return lambda text: len(tokenizer()(text, add_special_tokens=False)["input_ids"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.generation.stopping_criteria import StopStringCriteria
 
 from tasks.runtime.models import load_model
 from tasks.sample.embedded.admission import Asked
@@ -17,7 +18,7 @@ from tasks.sample.embedded.padded import PaddedDecoder
 from tasks.sample.requests import Answer
 from tasks.sample.settings import SamplingSettings
 from tasks.sample.transformers_engine import drawn
-from tests.sample.embedded.models import WORDS, random_model, word_tokenizer
+from tests.sample.embedded.models import WORDS, random_model, text_tokenizer, word_tokenizer
 
 SHARED = [1, 5, 6, 7, 8, 9, 10, 11, 12, 4, 5, 3]
 
@@ -48,28 +49,29 @@ def test_two_hundred_prompts_of_mixed_length(family: str) -> None:
     ids = prompts(200, len(WORDS))
     answers = greedy(model, tokenizer, ids)
     assert model.config._attn_implementation == "sdpa"  # the model is given back as it came
-    reasons = set()
     for at, one in enumerate(ids):
         expected, found = generated(model, one, stop=0), answers[str(at)]
         assert found.text == tokenizer.decode(expected, skip_special_tokens=True)
         assert (found.token_count, found.finish_reason) == (len(expected), "stop" if expected[-1] == 0 else "length")
-        reasons.add(found.finish_reason)
-    assert reasons == {"stop", "length"}
+    assert len({answer.text for answer in answers.values()}) > 100
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2"])
-def test_stop_strings_end_where_those_of_generate_do(family: str) -> None:
-    tokenizer, model = word_tokenizer(), random_model(family, len(WORDS))
-    ids, stops = prompts(60, len(WORDS)), ["seven", "e two"]
+def test_stop_strings_end_where_those_of_generate_do(family: str, embedded_model: Path) -> None:
+    """In a vocabulary of pieces of words, where a stop string spans some and ends within others."""
+    tokenizer = text_tokenizer(embedded_model)
+    model, end = random_model(family, len(tokenizer)), tokenizer.eos_token_id
+    ids, stops = prompts(60, 5000), ["er", "a\n", "st m", "o"]
+    stopping = StopStringCriteria(tokenizer, stops)
     answers = greedy(model, tokenizer, ids, stop=stops)
     ended = 0
     for at, one in enumerate(ids):
-        expected, found = generated(model, one, 0, stop_strings=stops, tokenizer=tokenizer), answers[str(at)]
+        expected, found = generated(model, one, end, stopping_criteria=[stopping]), answers[str(at)]
         text = tokenizer.decode(expected, skip_special_tokens=True)
         places = [text.find(stop) for stop in stops if stop in text]
         assert found.text == (text[: min(places)] if places else text)
         assert found.token_count == len(expected)
-        assert found.finish_reason == ("stop" if places or expected[-1] == 0 else "length")
+        assert found.finish_reason == ("stop" if places or expected[-1] == end else "length")
         ended += bool(places)
     assert ended > 10
 
@@ -77,14 +79,14 @@ def test_stop_strings_end_where_those_of_generate_do(family: str) -> None:
 def test_the_embedded_model_in_a_mixed_batch(embedded_model: Path) -> None:
     model, tokenizer = load_model(embedded_model, "float32")
     texts = ["What is 3 + 4?", "Name a colour.", "Write a line about the sea. " * 5, "Why?"]
-    asked = [f"{text} Number {number}." for number, text in enumerate(texts * 4)]
+    asked = [f"{text} Number {number}." for number, text in enumerate(texts * 3)]
     ids = [
         tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False)
         for text in asked
     ]
-    answers = greedy(model, tokenizer, ids, max_tokens=8)
+    answers = greedy(model, tokenizer, ids, max_tokens=6)
     for at, one in enumerate(ids):
-        expected = generated(model, one, tokenizer.eos_token_id, max_new_tokens=8)
+        expected = generated(model, one, tokenizer.eos_token_id, max_new_tokens=6)
         assert answers[str(at)].text == tokenizer.decode(expected, skip_special_tokens=True)
 
 

@@ -107,10 +107,29 @@ def test_tokens_are_counted_where_the_server_does_not_tell(embedded_model: Path)
     assert whole.logprob is None
 
 
+def test_token_ids_are_counted_and_the_prompts_compared(embedded_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    from tasks.chat.render import render_prompt
+
+    tokenizer = AutoTokenizer.from_pretrained(embedded_model)
+    ids = render_prompt(tokenizer, prompt(0)["messages"])
+
+    def script(number: int, body: dict[str, Any]) -> Reply:
+        return completion(choice("a") | {"token_ids": [5, 6, 2]}, prompt_token_ids=ids)
+
+    with peer(script) as server:
+        sampling = settings(server.base_url, k=1, extra={"return_token_ids": True})
+        assert drawn(sampling, prompts=1, folder=embedded_model)[0].token_count == 3
+        ids.insert(0, 1)  # a second BOS
+        with pytest.raises(ConfigurationError, match="with its own chat template"):
+            drawn(sampling, prompts=1, folder=embedded_model)
+
+
 def test_a_model_without_a_tokenizer_cannot_count(tmp_path: Path) -> None:
     with (
         peer(lambda number, body: completion(choice("a"))) as server,
-        pytest.raises(ConfigurationError, match="no tokenizer to count them with"),
+        pytest.raises(ConfigurationError, match="no tokenizer to count"),
     ):
         drawn(settings(server.base_url, k=1), prompts=1, folder=tmp_path)
 
