@@ -22,6 +22,7 @@ from tasks.runtime.task import Pending
 from tasks.sample.endpoint.servers import kept_servers
 from tasks.train.task import import_base_model
 from tasks.verify.task import self_test
+from tasks.verify.verdict import verifier_versions
 
 
 @dataclass
@@ -69,7 +70,7 @@ class Night:
         head: the model that the next round samples from.
         pools: role → the sound rows of its own source.
         items, warm_rows, prompts: evaluation items, warm-start rows, and each round's prompts.
-        verifiers: name → version of every verifier that the prompts use, and of the second one.
+        verifiers: name → version of every verifier that the prompts use; `judges`: with the second one.
         self_test: the verifiers' self-test.
         temperatures: what tonight's answers are drawn at, by family; None: the settings' temperature.
         models, scores: by stage name (``base``, ``head``, ``warm_start``, ``round_1`` …, ``champion``).
@@ -101,6 +102,12 @@ class Night:
     lineage_decision: ReportRef | None = None
 
     @property
+    def judges(self) -> dict[str, str]:
+        """Every verifier of the night, the second one included: another second one leaves the first one's verdicts alone."""
+        second = self.settings.audit.second_verifier
+        return self.verifiers | verifier_versions([second] if second else [], self.settings.verification)
+
+    @property
     def first_stage(self) -> str:
         """The stage whose model the night's rounds began with."""
         return "head" if self.before else "warm_start" if "warm_start" in self.models else "base"
@@ -126,7 +133,7 @@ def begin(settings: NightSettings) -> Night:
 
 
 def prepare_data(night: Night) -> None:
-    """Evaluation items, warm-start rows and each round's prompts, no two of which share a question tonight."""
+    """Evaluation items, warm-start rows and each round's prompts, which share no question; a short file's come again."""
     settings, before = night.settings, night.before
     night.warm_rows = before.warm_rows if before else None
     # Items avoid whatever a past night trained on. Prompts avoid tonight's items, but not past nights' prompts: asking those
@@ -138,16 +145,17 @@ def prepare_data(night: Night) -> None:
         night.warm_rows = parts.draw_warm(night, tonight)
     tonight = [*tonight, night.warm_rows] if night.warm_rows is not None else tonight
     for number in range(1, settings.rounds + 1):
-        night.prompts.append(parts.draw(night, "train", number, tonight))
-        tonight = [*tonight, night.prompts[-1]]
-    check_disjoint(night.items, [*trained, *tonight[1:]])
+        # A file's prompts come again once they are used up (`pool_prompts`); questions that are made are new in every round.
+        made = [] if settings.data.train_file else night.prompts
+        night.prompts.append(parts.draw(night, "train", number, [*tonight, *made]))
+    check_disjoint(night.items, [*trained, *tonight[1:], *night.prompts])
 
 
 def test_verifiers(night: Night) -> None:
     """Halt, with the champion as it was, when a verifier errs too often on planted answers to the night's own prompts."""
     assert night.items is not None, "data was prepared"
     settings = night.settings
-    night.self_test = self_test([night.items, *night.prompts], settings.verification, settings.audit, night.verifiers)
+    night.self_test = self_test([night.items, *night.prompts], settings.verification, settings.audit, night.judges)
 
 
 def warm_start(night: Night) -> None:

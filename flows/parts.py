@@ -39,9 +39,7 @@ def draw(night: Night, role: Role, round: int, exclude: list[DatasetRef]) -> Dat
     settings = night.settings
     prompts = draw_prompts(settings.data, role, night.number, round, settings.seed, exclude, pool(night, role))
     if not isinstance(prompts, Pending):
-        second = settings.audit.second_verifier
-        names = {*prompts.metadata["verifiers"], *([second] if second else [])}
-        night.verifiers |= verifier_versions(names, settings.verification)
+        night.verifiers |= verifier_versions(prompts.metadata["verifiers"], settings.verification)
     return validated(night, prompts, "evaluation items" if role == "evaluation" else f"prompts of round {round}")
 
 
@@ -81,7 +79,7 @@ def select(night: Night, number: int, samples: list[DatasetRef], verdicts: list[
     rates = remember_pass_rates(before.pass_rates if before else None, drawn, judged, number)
     audited = sum(made.audited.counts["random"] for made in night.rounds if not isinstance(made.audited, Pending))
     share = for_round(settings.audit, audited, settings.rounds - number + 1)
-    second = audit_answers([sound], verdicts, prompts, rates, settings.verification, share, night.verifiers, number)
+    second = audit_answers([sound], verdicts, prompts, rates, settings.verification, share, night.judges, number)
     known = {
         "second": second,
         # What is trained on beside this round's answers: a row that is not replayed any more may be said again.

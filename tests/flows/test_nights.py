@@ -87,6 +87,9 @@ def test_a_night_is_read_from_the_cache_or_redone_from_where_it_differs(nights: 
     fewer = planned(nights, night=NIGHTS, selection={"filters": {"refusal": False}})
     assert next(iter(fewer)) == "select, round 1"
     assert planned(nights, night=NIGHTS, window=1)["select, round 1"].startswith("inputs.past")
+    audited = planned(nights, night=NIGHTS, audit={"second_verifier": "exact"})
+    assert not [label for label in audited if label.startswith(("sample round", "verify round", "score base"))]
+    assert list(audited)[:3] == ["self-test of the verifiers", "audit round 1", "select, round 1"]
     assert "draw evaluation prompts, round 0" in planned(nights, night=NIGHTS + 1)
 
 
