@@ -98,7 +98,7 @@ def test_broken_lines_are_counted_and_the_first_is_named(night: Winnow, tmp_path
     ("change", "said"),
     [
         ("budget.cap=0", "budget.cap"),
-        ("sampling.top=3", "sampling.top_"),
+        ("sampling.max_token=3", "sampling.max_tokens"),
         ("model=nowhere", "no model at 'nowhere'"),
         ("selection.rule=no_such_rule", "distinct_correct"),
         ("sampling.engine=no_such_engine", "transformers"),
