@@ -123,7 +123,8 @@ FIELDS: dict[str, dict[str, tuple[Check, bool]]] = {
         "temperature": (_number, True),
         "text": (_text, True),
         "token_count": (_integer, True),
-        "logprob": (_number, False),  # an endpoint may not tell it
+        "logprob": (_number, False),  # an endpoint may not tell it, nor
+        "sampling_logprob": (_number, False),
         "finish_reason": (_text, True),
     },
 }
