@@ -123,7 +123,7 @@ FIELDS: dict[str, dict[str, tuple[Check, bool]]] = {
         "temperature": (_number, True),
         "text": (_text, True),
         "token_count": (_integer, True),
-        "logprob": (_number, False),  # an endpoint may not tell it, nor
+        "logprob": (_number, False),  # an endpoint may not tell it
         "sampling_logprob": (_number, False),
         "finish_reason": (_text, True),
     },
