@@ -1,8 +1,8 @@
 """What the sampling budget is worth: answers to train on from equal numbers of generated tokens.
 
-A warm-started embedded model answers sums of mixed difficulty. Three arms draw from it: eight answers to every prompt with
-the best one kept (`best_of_k`), the same eight with every distinct correct one kept (`uniform`), and `sequential`, which may
-generate as many tokens as those eight took.
+The embedded model writes sentences that must hold one to four given words. Three arms draw from it: eight answers to every
+prompt with the best one kept (`best_of_k`), the same eight with every distinct correct one kept (`uniform`), and
+`sequential`, which may generate as many tokens as those eight took.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.benches.budget_arms import Arm, Pool, hardest, hardness, sequential, uniform
-from flows.benches.sums import sums, worked_rows
+from flows.benches.sentences import sentences
 from flows.benches.workload import Workload, workload
 from tasks.runtime.rows import Row
 from tasks.sample.budget.settings import BudgetSettings
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from flows.benches.budget_training import Lesson
 
 K = 8
-_WARM_ROWS, _WARM_EPOCHS = 448, 3.0
 _RESAMPLES = 2_000
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One seed's prompts by id, its arms, which prompts are hard, and the keys of every question asked."""
+    """One seed's prompts by id, its arms, which prompts are hard, and what was asked."""
 
     prompts: dict[str, Row]
     best_of_k: Arm
@@ -39,12 +38,12 @@ class Trial:
     asked: set[str]
 
 
-def trial(model: Path, seed: int, prompts: int, settings: BudgetSettings, known: set[str]) -> Trial:
-    """Fresh prompts, none of the `known` questions, drawn by every arm; the sequential one gets the uniform one's tokens."""
+def trial(model: Path, seed: int, prompts: int, settings: BudgetSettings) -> Trial:
+    """Fresh prompts, drawn by every arm; the sequential one gets as many tokens as the uniform one took."""
     from tasks.sample.randomness import derive_seed
 
-    asked = set(known)
-    rows = {row["id"]: row for row in sums("train", seed, prompts, asked)}
+    asked: set[str] = set()
+    rows = {row["id"]: row for row in sentences(seed, prompts, asked)}
     rates = hardness(Pool(model, rows, derive_seed(seed, "hardness")))
     pool = Pool(model, rows, seed)
     every = uniform(pool, K)
@@ -94,13 +93,13 @@ def bench_budget(prompts: int, seeds: int, repeats: int, items: int) -> list[Wor
     """`ours`: sequential, `peer`: as each line says; `ratio`: ours ÷ peer, at equal generated tokens.
 
     Args:
-        prompts: fresh sums for each seed. seeds: how many times, with other prompts and other draws.
+        prompts: sentences asked for, for each seed. seeds: how many times, with other prompts and other draws.
         repeats: see `BudgetSettings`.
         items: also train on each arm's answers, and ask this many fresh questions for each seed; 0: do not train.
     """
     import tempfile
 
-    from flows.benches.budget_training import ARMS, lesson, trained
+    from flows.benches.budget_training import ARMS, lesson
     from tasks.runtime.home import winnow_home
     from tasks.runtime.memory import PeakMemory
     from tasks.runtime.models import embedded_model_folder
@@ -108,15 +107,12 @@ def bench_budget(prompts: int, seeds: int, repeats: int, items: int) -> list[Wor
     peak = PeakMemory()
     peak.start()
     winnow_home().mkdir(parents=True, exist_ok=True)
-    known: set[str] = set()
-    taught = worked_rows(sums("warm", 0, _WARM_ROWS, known), seed=1)
-    lessons = []
+    base, lessons = embedded_model_folder(), []
+    trials = [trial(base, seed, prompts, BudgetSettings(repeats=repeats)) for seed in range(1, seeds + 1)]
     with tempfile.TemporaryDirectory(prefix="bench-", dir=winnow_home()) as home:
-        warm = trained(embedded_model_folder(), Path(home), taught, _WARM_EPOCHS, seed=1)
-        trials = [trial(warm, seed, prompts, BudgetSettings(repeats=repeats), known) for seed in range(1, seeds + 1)]
         for seed, one in enumerate(trials if items else [], 1):
             arms = {name: getattr(one, name) for name in ARMS}
-            lessons.append(lesson(warm, Path(home), seed, arms, one.prompts, items, one.asked))
+            lessons.append(lesson(base, Path(home), seed, arms, one.prompts, items, one.asked))
     peak.stop()
     return [*figures(trials, peak.peak_bytes), *(training_figures(lessons, peak.peak_bytes) if lessons else [])]
 

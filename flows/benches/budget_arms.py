@@ -16,7 +16,7 @@ from typing import Any
 from tasks.runtime.rows import Row
 from tasks.sample.budget.settings import BudgetSettings
 
-MAX_TOKENS = 80
+MAX_TOKENS = 32
 _PILOT = 4  # draws a prompt whose difficulty is told by
 Requests = Iterable[tuple[str, int, int]]
 
@@ -56,7 +56,7 @@ class Pool:
         # Whatever was drawn of a prompt are its first numbers, so what is missing follows without a gap.
         requests = [Request(self.prompts[name], range(min(of), max(of) + 1)) for name, of in numbers.items()]
         settings = SamplingSettings(max_tokens=MAX_TOKENS)
-        about: dict[str, Any] = {"policy": "warm", "seed": self.seed, "round": 0, "dtype": compute_dtype()}
+        about: dict[str, Any] = {"policy": "embedded", "seed": self.seed, "round": 0, "dtype": compute_dtype()}
         samples = list(sample_rows(self.model, requests, settings, {}, **about))
         verdicts = {row["sample_id"]: row for row in verify_rows(samples, self.prompts, VerifySettings())}
         for sample in samples:

@@ -1,4 +1,4 @@
-"""What the budget's arms teach: the warm-started model trained on each arm's answers, and asked fresh questions."""
+"""What the budget's arms teach: the embedded model trained on each arm's answers, and asked fresh questions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.benches.budget_arms import MAX_TOKENS, Arm
-from flows.benches.sums import sums
+from flows.benches.sentences import sentences
 from tasks.runtime.rows import Row, write_rows
 from tasks.select.settings import SelectionSettings
 
 _EPOCHS = 2.0
+_EVALUATION = 1_000  # seeds of the evaluations, beyond those of the prompts
 _BATCH = 16
 _RULES = {"best_of_k": "best_of_k", "uniform": "distinct_correct", "sequential": "distinct_correct"}
 ARMS = tuple(_RULES)
@@ -34,15 +35,15 @@ class Lesson:
 
 
 def lesson(
-    warm: Path, home: Path, seed: int, arms: Mapping[str, Arm], prompts: Mapping[str, Row], items: int, asked: set[str]
+    base: Path, home: Path, seed: int, arms: Mapping[str, Arm], prompts: Mapping[str, Row], items: int, asked: set[str]
 ) -> Lesson:
     """Train on each arm's answers twice: ``epochs`` (two passes over its own rows) and ``steps`` (as many as uniform's).
 
     Args:
-        warm: the model that drew the answers; training goes on from it. home: a folder for what is made.
-        items: fresh questions each model is asked, greedily; none whose key is in `asked`.
+        base: the model that drew the answers, and is trained. home: a folder for what is made.
+        items: fresh questions each model is asked, greedily; none of those `asked`.
     """
-    fresh = {row["id"]: row for row in sums("evaluation", seed, items, set(asked))}
+    fresh = {row["id"]: row for row in sentences(_EVALUATION + seed, items, set(asked))}
     chosen = {name: _chosen(arm, prompts, _RULES[name]) for name, arm in arms.items()}
     scores: dict[tuple[str, str], dict[str, float]] = {}
     for name, rows in chosen.items():
@@ -52,7 +53,7 @@ def lesson(
                 scores[name, way] = scores[name, "epochs"]
                 continue
             with tempfile.TemporaryDirectory(dir=home) as folder:
-                model = trained(warm, Path(folder), rows, epochs, seed)
+                model = trained(base, Path(folder), rows, epochs, seed)
                 scores[name, way] = greedy_scores(model, fresh)
     return Lesson(scores, {name: row["family"] for name, row in fresh.items()}, {name: len(of) for name, of in chosen.items()})
 

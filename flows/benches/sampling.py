@@ -75,6 +75,12 @@ def bench_sampling(share: float) -> list[Workload]:
     return [_measured(replace(one, prompts=max(2, round(share * one.prompts))), folder) for one in WORKS]
 
 
+def told(one: Workload) -> Workload:
+    """For a person's table: the name says what else was measured."""
+    peer = f"{one['peer_dtype']}, {one['peer_rows']} rows, {one['peer_peak_bytes'] / (1 << 30):.2f} GiB"
+    return one | {"name": f"{one['name']} (peer: {peer}; generate_batch: {one['generate_batch']:,.1f} tokens/s)"}
+
+
 def _measured(work: Work, folder: Path) -> Workload:
     from flows.benches.sampling_sides import batched_side, our_side, peer_side
     from tasks.runtime.hardware import compute_dtype

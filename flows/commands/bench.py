@@ -87,18 +87,20 @@ def sample(
     json: AsJson = False,
 ) -> None:
     """The embedded engine against `generate` at its best: tokens/s, at least 1.8, 5 and 2.5 times."""
-    from flows.benches.sampling import bench_sampling
+    from flows.benches.sampling import bench_sampling, told
+    from flows.benches.workload import table
 
-    _show("sample", bench_sampling(share), "bare forward passes", json)
+    measured = bench_sampling(share)
+    emit({"workloads": measured}, json, table("winnow bench sample", list(map(told, measured)), "bare forward passes"))
 
 
 @app.command()
 def budget(
-    prompts: Annotated[int, typer.Option("--prompts", min=8, help="Fresh sums for each seed, from eight families.")] = 96,
+    prompts: Annotated[int, typer.Option("--prompts", min=8, help="Sentences asked for, for each seed.")] = 96,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Repetitions with other prompts and other draws.")] = 3,
     repeats: Annotated[int, typer.Option("--repeats", min=0, help="budget.repeats of the sequential arm.")] = 0,
     items: Annotated[
-        int, typer.Option("--items", min=0, help="Train on each arm's answers, and ask as many fresh sums; 0: no training.")
+        int, typer.Option("--items", min=0, help="Train on each arm's answers, and ask for as many fresh ones; 0: no training.")
     ] = 0,
     json: AsJson = False,
 ) -> None:
