@@ -15,8 +15,8 @@ class WinnowEndpoint(Block):
     _block_type_name = "Winnow Endpoint"
     _block_type_slug = "winnow-endpoint"
 
-    # No '@': a password in an address would be shown wherever the address is.
-    base_url: str = Field(description="Address up to the version: https://host/v1.", pattern=r"^https?://[^\s@]+$")
+    # No '@' and no query: a password or key in an address would be shown wherever the address is.
+    base_url: str = Field(description="Address up to the version: https://host/v1.", pattern=r"^https?://[^\s@?#]+$")
     model: str = Field(description="Name of the model there.", min_length=1)
     api_key: SecretStr | None = Field(default=None, description="Key; empty where the endpoint asks for none.")
     time_limit: float = Field(default=60.0, ge=0.1, le=3600, description="Seconds one question may take.")

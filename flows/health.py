@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, distribution, entry_points, version
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from flows.local_server import serve_folder, served
 from tasks.runtime.errors import WinnowError
-from tasks.runtime.hardware import compute_dtype, processor_flags, usable_cores
+from tasks.runtime.hardware import bfloat16_speed, compute_dtype, free_memory, processor_flags, usable_cores
 from tasks.runtime.home import winnow_home
 from tasks.runtime.models import embedded_model_folder
 from tasks.runtime.plugins import load_plugin
@@ -94,6 +93,7 @@ def _torch(problems: Problems) -> dict[str, Any]:
         "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
         "threads": torch.get_num_threads(),
         "processor_flags": flags,
+        "bfloat16_speed": bfloat16_speed(),  # times float32's
         "compute_dtype": compute_dtype(),
     }
 
@@ -118,25 +118,14 @@ def _home(problems: Problems) -> dict[str, Any]:
 
 
 def _memory(problems: Problems) -> dict[str, int]:
-    memory = psutil.virtual_memory()
-    available = min(memory.available, _memory_limit() or memory.available)
+    available = free_memory()
     if available < _MEMORY_BYTES:
         _wrong(
             problems,
             f"only {_gib(available)} of memory are available; the demo peaks just below {_gib(_MEMORY_BYTES)}",
             "end other programs, raise the container's limit, or lower the batch sizes in the profile",
         )
-    return {"total_bytes": memory.total, "available_bytes": available}
-
-
-def _memory_limit() -> int | None:
-    """What a container (control group, version 2) leaves us, in bytes; None without a limit."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit, used = (group / "memory.max").read_text().strip(), (group / "memory.current").read_text()
-        return None if limit == "max" else max(0, int(limit) - int(used))
-    except (OSError, ValueError):
-        return None
+    return {"total_bytes": psutil.virtual_memory().total, "available_bytes": available}
 
 
 def _embedded_model(problems: Problems) -> dict[str, str | None]:

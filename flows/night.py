@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows import draws, parts
+from flows import draws, parts, policies
 from flows.settings import NightSettings
 from tasks.data.task import check_disjoint
 from tasks.gate.task import decide_lineage
@@ -121,6 +121,7 @@ class Night:
 def begin(settings: NightSettings) -> Night:
     """Which night it is, what the last one left, and the base model. Every plug-in's name resolves, or nothing starts."""
     _check_plugins(settings)
+    policies.check_policies(settings)
     store = current_run().store
     last = last_night(store, settings.lineage)
     number = settings.night or (last.night + 1 if last else 1)
@@ -174,8 +175,11 @@ def rejection_sampling_round(night: Night, number: int) -> None:
     with kept_servers():  # until training, which needs the device
         if number == 1:
             draws.probe_temperatures(night)
-        samples, verdicts = draws.draw_in_waves(night, number)
-    sound = parts.validated(night, samples, f"samples of round {number}", prompts=night.prompts[number - 1])
+        models = policies.policies_of(night)
+        samples, verdicts = draws.draw_in_waves(night, number, models, policies.best_of(night, number, models))
+    sound = samples[0]
+    if any(isinstance(ref, Pending) or ref.rows for ref in samples):  # no rows are nothing to refuse here: the budget is spent
+        sound = parts.validated(night, samples, f"samples of round {number}", prompts=night.prompts[number - 1])
     made = parts.select(night, number, samples, verdicts, sound)
     night.rounds.append(made)
     parts.hint_arm(night, made)
@@ -268,5 +272,5 @@ def record_of(night: Night) -> dict[str, Any]:
             }
             for made in night.rounds
         ],
-        "settings": night.settings.model_dump(mode="json", exclude={"store"}),
+        "settings": night.settings.model_dump(mode="json", exclude={"store", "workers"}),
     }

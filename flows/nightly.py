@@ -13,6 +13,7 @@ from flows import night as steps
 from flows import outcome
 from flows.parameters import fill_from_deployment
 from flows.settings import Lineage, Model, Night, NightSettings, ReplayDecay, Rounds, Seed, StoreAddress, Window
+from flows.workers import WorkersSettings, check_workers, task_runner
 from tasks.chat.settings import RenderSettings
 from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
@@ -52,6 +53,7 @@ def nightly_rsf(
     training: TrainingSettings = TrainingSettings(),
     evaluation: EvaluationSettings = EvaluationSettings(),
     gate: GateSettings = GateSettings(),
+    workers: WorkersSettings = WorkersSettings(),
 ) -> dict[str, Any]:
     """Improve a lineage by one night of rejection sampling, behind a gate.
 
@@ -59,8 +61,9 @@ def nightly_rsf(
     the champion on fresh items, and promotes it only when it is significantly better. A refusal is a normal outcome.
     """
     settings = NightSettings(**_completed(locals()))
+    check_workers(settings.workers, settings.sampling)
     run = Run(name=f"{NAME}/{settings.lineage}", store=open_store(settings.store))
-    with running(run), results_in(run):
+    with running(run), task_runner(settings.workers, run) as runner, results_in(run, runner):
         return improve(settings)
 
 
@@ -81,6 +84,7 @@ def improve(settings: NightSettings) -> dict[str, Any]:
 def plan_nightly(**parameters: Any) -> list[dict[str, Any]]:
     """What a run with these parameters would do: the journal of a planning run (label, key, outcome, why)."""
     settings = NightSettings(**(_defaults() | parameters))
+    check_workers(settings.workers, settings.sampling)
     run = Run(name=f"{NAME}/{settings.lineage}", store=open_store(settings.store), planning=True)
     with running(run):
         improve(settings)

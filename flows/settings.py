@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flows.workers import WorkersSettings
 from tasks.chat.settings import RenderSettings
 from tasks.data.settings import DataSettings
 from tasks.evaluate.settings import EvaluationSettings
@@ -39,7 +40,8 @@ Model = Annotated[
     str,
     Field(
         min_length=1,
-        description="The base model: 'embedded', a folder with config.json, a .gguf file, or a hub id (org/name@revision).",
+        description="The base model: 'embedded', a folder with config.json, a .gguf file, or a hub id (org/name@revision). An "
+        "adapter, in a folder or on the hub, is merged into its base.",
     ),
 ]
 StoreAddress = Annotated[
@@ -84,3 +86,4 @@ class NightSettings(BaseModel):
     training: TrainingSettings
     evaluation: EvaluationSettings
     gate: GateSettings
+    workers: WorkersSettings

@@ -50,7 +50,7 @@ def prompt(name: str, reference: str, question: str = "3 + 5 =") -> Row:
 
 def drawn(prompts: list[Row], engine: str, k: int = 1) -> list[Row]:
     """Sample rows of `prompts` by one of the engines below."""
-    settings = SamplingSettings(engine=f"tests.test_peer_bugs:{engine}", k=k)
+    settings = SamplingSettings(engine=f"tests.test_peer_bugs:{engine}")
     return list(
         sample_rows(Path(), uniform_requests(prompts, k), settings, {}, policy="p" * 64, seed=1, round=1, dtype="float32")
     )

@@ -185,7 +185,7 @@ def _drawn(questions: list[Row], k: int) -> Iterator[Row]:
     from tasks.sample.settings import SamplingSettings
     from tasks.sample.shards import sample_rows
 
-    settings = SamplingSettings(k=k, max_tokens=_MAX_TOKENS)
+    settings = SamplingSettings(max_tokens=_MAX_TOKENS)
     yield from sample_rows(
         embedded_model_folder(),
         uniform_requests(questions, k),

@@ -14,7 +14,7 @@ from typing import Any
 from flows.benches.workload import Workload, workload
 
 # The run under measurement has a server, a database and a cache of its own, whatever the caller's environment says.
-_CALLERS_OWN = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
+CALLERS_OWN = ("PREFECT_API_DATABASE_CONNECTION_URL", "PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILES_PATH")
 
 
 def bench_overhead(profile: Path) -> Workload:
@@ -55,7 +55,7 @@ def _timed_run(profile: Path, home: Path) -> tuple[float, dict[str, Any]]:
     """
     from tasks.runtime.errors import RefusedError, WinnowError
 
-    environment = {name: value for name, value in os.environ.items() if name not in _CALLERS_OWN}
+    environment = {name: value for name, value in os.environ.items() if name not in CALLERS_OWN}
     environment["WINNOW_HOME"] = str(home)
     # The store is the fresh home's, also when the profile names a shared one.
     command = [sys.executable, "-m", "flows", "run", "nightly-rsf", "--profile", str(profile), "--set", "store=''", "--json"]

@@ -110,6 +110,17 @@ def budget(
     _show("budget", bench_budget(prompts, seeds, repeats, items), "of uniform's tokens", json)
 
 
+@app.command()
+def scale(
+    prompts: Annotated[int, typer.Option("--prompts", min=10, help="Prompts of a round, one draw each.")] = 1_000_000,
+    json: AsJson = False,
+) -> None:
+    """A round whose engine answers at once: rows/s of everything else, and the peak of memory at a tenth and at all of it."""
+    from flows.benches.scale import bench_scale
+
+    _show("scale", bench_scale(prompts), "of 2 GiB", json)
+
+
 def _show(name: str, workloads: list[Workload], limit: str, json: bool) -> None:
     from flows.benches.workload import table
 

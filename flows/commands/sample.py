@@ -11,7 +11,7 @@ import typer
 
 from flows.terminal import emit, progress_bar
 
-Model = Annotated[str, typer.Option(help="'embedded', a model folder, a .gguf file or a hub id.")]
+Model = Annotated[str, typer.Option(help="'embedded', a folder of a model or adapter, a .gguf file or a hub id.")]
 Out = Annotated[Path, typer.Option(help="File to write: .jsonl or .parquet.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
 
@@ -20,13 +20,14 @@ def sample(
     model: Model,
     prompts: Annotated[str, typer.Option(help="Prompt rows in any known format: file, folder, pattern, s3:// or hf:.")],
     out: Out,
-    k: Annotated[int, typer.Option(help="Answers per prompt.")] = 8,
+    k: Annotated[int, typer.Option(min=1, max=1024, help="Answers per prompt.")] = 8,
     seed: Annotated[int, typer.Option(help="Fixes every draw.")] = 0,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 1.0,
     top_p: Annotated[float, typer.Option(help="Nucleus share.")] = 1.0,
     top_k: Annotated[int, typer.Option(help="Likeliest tokens kept; 0 keeps all.")] = 0,
     min_p: Annotated[float, typer.Option(help="Share of the likeliest token's probability.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 256,
+    stop: Annotated[list[str] | None, typer.Option(help="Text that ends an answer; give more for more.")] = None,
     batch_rows: Annotated[int, typer.Option(help="Answers generated side by side.")] = 256,
     engine: Annotated[str, typer.Option(help="Engine: a registered name or 'package.module:function'.")] = "transformers",
     endpoint: Annotated[
@@ -36,6 +37,8 @@ def sample(
     launch: Annotated[
         str, typer.Option(help="Or the command that serves the model: 'vllm serve {model} --host {host} --port {port}'.")
     ] = "",
+    adapter: Annotated[str, typer.Option(help="A model that is an adapter: 'merged' into its base, or 'unmerged'.")] = "merged",
+    quantization: Annotated[str, typer.Option(help="Sample from the model in 'nf4' or 'int8'; 'none'.")] = "none",
     json: Json = False,
 ) -> None:
     """Prompt rows → sample rows."""
@@ -45,20 +48,22 @@ def sample(
         raise ConfigurationError("--endpoint and --launch are for --engine endpoint; add it")
     settings = _settings(
         engine=engine,
-        k=k,
         temperature=temperature,
         top_p=top_p,
         top_k=top_k,
         min_p=min_p,
         max_tokens=max_tokens,
+        stop=stop or [],
         batch_rows=batch_rows,
+        adapter=adapter,
+        quantization=quantization,
         endpoint={"addresses": endpoint or [], "model": endpoint_model, "launch": launch},
     )
     from tasks.runtime.row_files import write_row_file
 
     counts: dict[str, int] = {}
     with progress_bar("sampling"):
-        counts["rows"] = write_row_file(out, "samples", _drawn(model, _prompts(prompts), settings, seed, counts))
+        counts["rows"] = write_row_file(out, "samples", _drawn(model, _prompts(prompts), settings, k, seed, counts))
     emit({**counts, "out": str(out)}, json)
 
 
@@ -80,10 +85,10 @@ def evaluate(
     from tasks.verify.settings import VerifySettings
 
     items = _prompts(suite)
-    settings = _settings(k=1, temperature=0, max_tokens=max_tokens, batch_rows=batch_rows)
+    settings = _settings(temperature=0, max_tokens=max_tokens, batch_rows=batch_rows)
     counts: dict[str, int] = {}
     with progress_bar("evaluating"):
-        samples = list(_drawn(model, items, settings, 0, counts))
+        samples = list(_drawn(model, items, settings, 1, 0, counts))
     verdicts = list(
         verify_rows(samples, {item["id"]: item for item in items}, from_options(VerifySettings, time_limit=time_limit))
     )
@@ -114,8 +119,9 @@ def _prompts(address: str) -> list[dict[str, Any]]:
 
 
 def _drawn(
-    model: str, prompts: list[dict[str, Any]], settings: Any, seed: int, counts: dict[str, int]
+    model: str, prompts: list[dict[str, Any]], settings: Any, k: int, seed: int, counts: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
+    from tasks.runtime.adapters import is_adapter
     from tasks.runtime.hardware import compute_dtype
     from tasks.runtime.models import import_model, locate, source_digest
     from tasks.sample.requests import uniform_requests
@@ -124,13 +130,13 @@ def _drawn(
     path = locate(model)
     with tempfile.TemporaryDirectory(prefix="winnow-model-") as scratch:
         folder = path
-        if path.is_file():
+        if path.is_file() or (settings.engine != "transformers" and is_adapter(path)):  # others take a plain model
             folder = Path(scratch) / "model"
             folder.mkdir()
             import_model(path, folder, compute_dtype())
         yield from sample_rows(
             folder,
-            uniform_requests(prompts, settings.k),
+            uniform_requests(prompts, k),
             settings,
             counts,
             policy=source_digest(folder),

@@ -24,7 +24,6 @@ class EvaluationSettings(BaseModel):
         """One greedy draw an item."""
         return SamplingSettings(
             engine=self.engine,
-            k=1,
             temperature=0,
             max_tokens=self.max_tokens,
             shard_prompts=self.shard_items,

@@ -44,19 +44,19 @@ def open_endpoint(
         time_limit, concurrency: of an address; a block has its own.
 
     Raises:
-        ConfigurationError: no address, no such block, or no model's name.
+        ConfigurationError: no address, no such block, no model's name, or a key that cannot be sent.
     """
     check_address(address, model)
     if address.startswith(BLOCK):
         return _from_block(address.removeprefix(BLOCK), model)
-    return Endpoint(address.rstrip("/"), model, os.environ.get(KEY, ""), time_limit, concurrency)
+    return Endpoint(address.rstrip("/"), model, _sendable(os.environ.get(KEY, ""), KEY), time_limit, concurrency)
 
 
 def check_address(address: str, model: str) -> None:
     """Raise `ConfigurationError` for what `open_endpoint` could not open, whatever runs where."""
     if address.startswith(BLOCK):
         return
-    if not re.fullmatch(r"https?://[^\s@]+", address):
+    if not re.fullmatch(r"https?://[^\s@?#]+", address):
         raise ConfigurationError(f"endpoint {address!r} is no address; give https://host/v1, or block:NAME")
     if not model:
         raise ConfigurationError(f"endpoint {address!r}: name the model to ask there")
@@ -73,5 +73,13 @@ def _from_block(name: str, model: str) -> Endpoint:
             f"no Winnow Endpoint block is called {name!r} ({error}); save one with "
             f"blocks.endpoint.WinnowEndpoint(base_url=…, model=…).save({name!r}), or give https://host/v1"
         ) from error
-    key = block.api_key.get_secret_value() if block.api_key else ""
+    key = _sendable(block.api_key.get_secret_value() if block.api_key else "", f"block {name!r}")
     return Endpoint(block.base_url.rstrip("/"), model or block.model, key, block.time_limit, block.concurrency)
+
+
+def _sendable(key: str, where: str) -> str:
+    """The key, without the line's end that a file leaves; checked here, since others' errors show what they refuse."""
+    key = key.strip()
+    if not re.fullmatch(r"[!-~]*", key):
+        raise ConfigurationError(f"the key in {where} has characters that a header cannot carry; write it anew")
+    return key

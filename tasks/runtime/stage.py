@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from tasks.runtime.errors import (
+    ConfigurationError,
     ContractError,
     DiskFullError,
     PassingFaultError,
@@ -74,6 +75,7 @@ def run_stage(
     function: Callable[..., Any],
     *args: Any,
     on_event: Callable[[Event], None] | None = None,
+    on_wait: Callable[[], None] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Usage]:
     """Run ``function(*args, **kwargs)`` in a fresh stage process and return its result and its cost.
@@ -84,11 +86,13 @@ def run_stage(
     Args:
         name: for messages.
         on_event: receives the stage's progress and log lines, in order, in this thread.
+        on_wait: called a few times a second meanwhile, in this thread; what it raises ends the stage.
 
     Raises:
         StageKilledError: a signal ended the process; the message names it.
         PassingFaultError: the function ran out of memory and said so.
         ContractError: the function, its arguments or its result cannot be pickled.
+        ConfigurationError: this process may not have children.
         BaseException: whatever the function raised, with the stage's traceback as a note.
     """
     ours, theirs = _CONTEXT.Pipe()
@@ -96,7 +100,7 @@ def run_stage(
     try:
         _start(name, process)
         theirs.close()
-        return _listen(name, ours, process, on_event or (lambda event: None))
+        return _listen(name, ours, process, on_event or (lambda event: None), on_wait or (lambda: None))
     finally:
         try:
             _end(process)
@@ -107,17 +111,23 @@ def run_stage(
 def _start(name: str, process: Any) -> None:
     try:
         process.start()
+    except AssertionError as error:  # multiprocessing's way to say so; a cluster's worker may be a daemon
+        raise ConfigurationError(
+            f"stage {name!r} cannot start: {error}; start Dask workers with DASK_DISTRIBUTED__WORKER__DAEMON=false"
+        ) from error
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise ContractError(
             f"stage {name!r} cannot be sent to its process ({error}): give it a module's function and plain arguments"
         ) from error
 
 
-def _listen(name: str, line: Connection, process: Any, on_event: Callable[[Event], None]) -> tuple[Any, Usage]:
+def _listen(
+    name: str, line: Connection, process: Any, on_event: Callable[[Event], None], on_wait: Callable[[], None]
+) -> tuple[Any, Usage]:
     while True:
         # In short waits: a cancellation that Prefect raises in this thread is noticed between two of them.
         while not line.poll(_WAKE_SECONDS):
-            pass
+            on_wait()
         try:
             data = line.recv_bytes()
         except (EOFError, OSError):  # ended between two messages, or within one

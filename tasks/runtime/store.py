@@ -49,13 +49,15 @@ class Store:
     Args:
         uri: a folder, or any fsspec URI (``s3://bucket/prefix``).
         options: passed to fsspec for that protocol (credentials, endpoint); never written anywhere.
+        address: by which `tasks.runtime.stores.open_store` finds the same store in another process; empty: the URI.
 
     Raises:
         ConfigurationError: a protocol fsspec does not know.
     """
 
-    def __init__(self, uri: str, options: dict[str, Any] | None = None) -> None:
+    def __init__(self, uri: str, options: dict[str, Any] | None = None, address: str = "") -> None:
         self.uri = uri if "://" in uri else str(Path(uri).expanduser().absolute())
+        self.address = address or self.uri
         # Another process may have written since the last look: never answer from a remembered listing.
         remote = {"use_listings_cache": False} if self.uri.startswith("s3") else {}
         self.options = {**remote, **(options or {})}

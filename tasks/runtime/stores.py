@@ -38,4 +38,4 @@ def _from_block(name: str) -> Store:
             f"no Winnow Store block is called {name!r} ({error}); save one with "
             f"blocks.store.WinnowStore(uri=…).save({name!r}), or give a folder or s3://bucket/prefix"
         ) from error
-    return Store(block.uri, block.fsspec_options())
+    return Store(block.uri, block.fsspec_options(), f"{BLOCK}{name}")

@@ -25,14 +25,16 @@ from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.results import ResultStore
+from prefect.task_runners import TaskRunner
 from prefect.tasks import exponential_backoff
 
+from tasks.runtime.calls import Body, Call, Submitted, spend
 from tasks.runtime.errors import DiskFullError, PassingFaultError
 from tasks.runtime.fingerprint import canonical, canonical_digest
 from tasks.runtime.progress import Progress
 from tasks.runtime.references import Ref
 from tasks.runtime.results import ReferenceSerializer, StoreResults, cached_result
-from tasks.runtime.run import Run, current_run, last_journal
+from tasks.runtime.run import Run, abridged, current_run
 from tasks.runtime.stage import Event, run_stage
 
 RETRIES = 3
@@ -74,43 +76,44 @@ class WinnowTask(Task[..., Any]):
     unkeyed: tuple[str, ...] = ()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run or read the task inside the current run. Raises what the task raised, or `FingerprintError`."""
-        run = current_run()
+        """Run or read the task inside the current run, here and now. Raises what the task raised, or `FingerprintError`."""
+        if current_run().planning:
+            return self._plan(*self._called(args, kwargs))
+        call, task = self._prepared(args, kwargs)
+        return call.ended(task._run(*args, **kwargs))
+
+    def submit(self, *args: Any, **kwargs: Any) -> Submitted:  # type: ignore[override]
+        """Give the task to the flow's task runner. Raises `FingerprintError`; the rest comes with the result.
+
+        The journal's line is written when the result is asked for.
+        """
+        if current_run().planning:
+            return Submitted(None, None, self._plan(*self._called(args, kwargs)))
+        call, task = self._prepared(args, kwargs)
+        return Submitted(call, Task.submit(task, *args, **kwargs))
+
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The call's label and its arguments by name."""
         bound = inspect.signature(self.fn).bind(*args, **kwargs)
         bound.apply_defaults()
         inputs = dict(bound.arguments)
-        label = self.label_template.format_map(inputs)
-        if run.planning:
-            return self._plan(run, label, inputs)
+        return self.label_template.format_map(inputs), inputs
+
+    def _prepared(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call, WinnowTask]:
+        run, (label, inputs) = current_run(), self._called(args, kwargs)
         # The engine would log an input without a canonical form and go on uncached; this raises.
         parts = key_parts(self, inputs)
-        started, run.usage = time.monotonic(), []
-        state = self._named(label)._run(*args, **kwargs)
-        outcome = "cached" if state.name == "Cached" else "run" if state.is_completed() else "failed"
-        run.record(
-            {
-                "label": label,
-                "key": canonical_digest(parts),
-                "parts": parts,
-                "outcome": outcome,
-                "side_effect": self.cache_policy is NO_CACHE,
-                "seconds": time.monotonic() - started,
-                "compute": sum(usage.seconds for usage in run.usage),
-                "peak_bytes": max((usage.peak_bytes for usage in run.usage), default=0),
-            }
-        )
-        return state.result()
-
-    def _named(self, label: str) -> WinnowTask:
+        call = Call(run, label, parts, self.cache_policy is NO_CACHE, Body(self.fn, run))
         # Not `with_options`: that makes a plain Prefect task, which has none of our attributes.
-        named = copy.copy(self)
-        named.task_run_name = label.replace("{", "(").replace("}", ")")
-        return named
+        task = copy.copy(self)
+        task.task_run_name, task.fn = label.replace("{", "(").replace("}", ")"), call.body
+        return call, task
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(*args, return_state=True, **kwargs)
 
-    def _plan(self, run: Run, label: str, inputs: dict[str, Any]) -> Any:
+    def _plan(self, label: str, inputs: dict[str, Any]) -> Any:
+        run = current_run()
         if self.cache_policy is NO_CACHE:
             return self._listed(run, label, None, "side effect", "a side effect: runs each time, safe to repeat")
         if waiting := sorted(_pending(inputs)):
@@ -121,8 +124,9 @@ class WinnowTask(Task[..., Any]):
         if (found := cached_result(run.store, key)) is not None:
             self._listed(run, label, key, "cached", "")
             return found
-        before = last_journal(run.name).get(label)
-        return self._listed(run, label, key, "run", _difference(before["parts"], parts) if before else "not run before")
+        before = run.earlier.get(label)
+        why = _difference(before["parts"], abridged(parts)) if before else "not run before"
+        return self._listed(run, label, key, "run", why)
 
     def _listed(self, run: Run, label: str, key: str | None, outcome: str, why: str) -> Pending:
         run.record({"label": label, "key": key, "outcome": outcome, "why": why})
@@ -187,8 +191,8 @@ def halved(batch: int) -> int:
 
 def in_stage(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """`run_stage` for tasks: log lines and progress go to the run's logger and to a progress artifact in the UI."""
-    result, usage = run_stage(name, function, *args, on_event=_Relay(name), **kwargs)
-    current_run().usage.append(usage)
+    result, usage = run_stage(name, function, *args, on_event=_Relay(name), on_wait=current_run().check, **kwargs)
+    spend(usage)
     return result
 
 
@@ -202,21 +206,26 @@ class _Relay:
             self.logger.log(event.level, "%s: %s", self.stage, event.text)
             return
         share = 100.0 * event.done / event.total if event.total else 0.0
+        told = f"{self.stage}: {event}"
         if self.artifact is None:
-            self.artifact = create_progress_artifact(share, description=f"{self.stage} ({event.unit})")
+            self.artifact = create_progress_artifact(share, description=told)
         else:
-            update_progress_artifact(self.artifact, progress=share)
+            update_progress_artifact(self.artifact, progress=share, description=told)
         if event.done == event.total or time.monotonic() - self.logged > 5:
             self.logged = time.monotonic()
-            self.logger.info("%s: %s", self.stage, event)
+            self.logger.info("%s", told)
 
 
-def results_in(run: Run) -> FlowRunContext:
-    """The flow's context with results kept in the run's store; enter it around the flow's body."""
+def results_in(run: Run, runner: TaskRunner[Any] | None = None) -> FlowRunContext:
+    """The flow's context with results kept in the run's store; enter it around the flow's body.
+
+    Args:
+        runner: who works on what is submitted (`WinnowTask.submit`); None: the flow's own task runner.
+    """
     context = FlowRunContext.get()
     assert context is not None, "called inside a flow"
     store = ResultStore(result_storage=StoreResults(store=run.store), serializer=ReferenceSerializer())
-    return context.model_copy(update={"result_store": store})
+    return context.model_copy(update={"result_store": store, "task_runner": runner or context.task_runner})
 
 
 def _pending(value: Any) -> set[str]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from tasks.runtime.fingerprint import Unkeyed
+from tasks.runtime.models import Quantization
 from tasks.sample.endpoint.settings import EndpointSettings
 
 
 class SamplingSettings(BaseModel):
-    """Draws per prompt, the sampling distribution, and how the work is cut."""
+    """The engine, the sampling distribution, and how the work is cut; how many draws a prompt gets is the budget's."""
 
     model_config = ConfigDict(extra="forbid")
 
     engine: str = Field("transformers", description="Engine: a registered name, or 'package.module:function'.")
-    k: int = Field(
-        8, ge=1, le=256, description="Answers drawn per prompt where no budget decides; in a night's rounds the budget does."
+    adapter: Literal["merged", "unmerged"] = Field(
+        "merged",
+        description="Engine transformers, a policy that is an adapter: sample its base with the adapter in the weights, or "
+        "beside them, as always on a quantised base.",
+    )
+    quantization: Quantization = Field(
+        "none",
+        description="Engine transformers: sample from the policy in 4 bits (nf4) or 8 (int8), by bitsandbytes; the "
+        "log-probabilities are the quantised policy's. Training and evaluation use the whole one.",
     )
     temperature: float = Field(1.0, ge=0, le=5, description="Sampling temperature; 0 is greedy.")
     top_p: float = Field(1.0, gt=0, le=1, description="Keep the likeliest tokens up to this share of probability.")
@@ -55,4 +63,6 @@ class SamplingSettings(BaseModel):
     def _endpoint_is_somewhere(self) -> Self:
         if self.engine == "endpoint" and not (self.endpoint.addresses or self.endpoint.launch):
             raise ValueError("engine 'endpoint': give endpoint.addresses of running servers, or endpoint.launch")
+        if self.engine == "endpoint" and (self.quantization != "none" or self.adapter != "merged"):
+            raise ValueError("engine 'endpoint': its servers quantise, or put an adapter beside; say so in endpoint.launch")
         return self

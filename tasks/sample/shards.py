@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tasks.runtime.errors import ContractError
 from tasks.runtime.plugins import load_plugin
 from tasks.runtime.progress import report_progress
 from tasks.runtime.rows import Row, read_rows, write_rows
-from tasks.sample.requests import Request, stored_requests, uniform_requests
+from tasks.sample.requests import Request, span_of, stored_requests, uniform_requests
 from tasks.sample.settings import SamplingSettings
 
 
@@ -34,37 +33,47 @@ def sample_folder(
     seed: int,
     round: int,
     dtype: str,
+    so_far: str = "",
 ) -> dict[str, int]:
     """Draw every answer of a shard and write them as sample rows, one temperature after the other.
 
     Args:
         model_folder, prompts_folder, out: where model and prompt rows are, and where sample rows go.
-        requests_folder: which draws of which prompts (kind ``requests``); None: the first K of each prompt.
-        settings: K, distribution, engine, prompts per shard.
+        requests_folder: which draws of which prompts (kind ``requests``); None: the first one of each prompt.
+        settings: distribution, engine, prompts per shard.
         shard: which shard, from 0; requests (or prompts) are taken in their stored order.
         policy: digest of the model, for the rows.
         seed, round, dtype: see the row format and the engine.
+        so_far: what earlier draws brought, for the line that shows progress.
 
     Returns:
-        rows, prompts, tokens (generated), truncated (answers cut by length).
+        rows, prompts, tokens (generated), truncated (answers cut by length); and first_place, end_place: the stored prompts
+        that the shard's lie in, where that is known.
 
     Raises:
-        ContractError: the engine did not give exactly the draws asked for, or a request is for an unknown prompt.
+        ContractError: the engine did not give exactly the draws asked for, or a request is for an unknown prompt, or for
+            another policy.
     """
     start = shard * settings.shard_prompts
     span = slice(start, start + settings.shard_prompts)
     if requests_folder:
         requests = stored_requests(requests_folder, prompts_folder, span)
     else:
-        requests = uniform_requests(islice(read_rows(prompts_folder), span.start, span.stop), settings.k)
-    counts: dict[str, int] = {}
-    about: dict[str, Any] = {"policy": policy, "seed": seed, "round": round, "dtype": dtype}
+        requests = uniform_requests(read_rows(prompts_folder, span=(span.start, span.stop)), 1, span.start)
+    if odd := {one.policy for one in requests} - {None, policy}:
+        raise ContractError(
+            f"draws of policy {min(map(str, odd))!r} are asked of policy {policy!r}; give each its own requests"
+        )
+    counts = {"prompts": 0, "tokens": 0, "truncated": 0}  # as they are where nothing is asked for
+    about: dict[str, Any] = {"policy": policy, "seed": seed, "round": round, "dtype": dtype, "so_far": so_far}
     rows = (
         row
         for own, group in _by_temperature(requests, settings)
         for row in sample_rows(model_folder, group, own, counts, **about)
     )
     counts["rows"] = write_rows(out, "samples", rows)
+    if near := span_of(one.place for one in requests):
+        counts["first_place"], counts["end_place"] = near
     return counts
 
 
@@ -87,6 +96,7 @@ def sample_rows(
     seed: int,
     round: int,
     dtype: str,
+    so_far: str = "",
 ) -> Iterator[dict[str, Any]]:
     """The sample rows of `requests`, as they come; prompts, tokens and truncated are added to `counts` meanwhile.
 
@@ -99,7 +109,7 @@ def sample_rows(
     # Prompts of like length share a batch: less padding. The draws do not depend on it.
     ordered = sorted(requests, key=lambda one: (_characters(one.prompt), one.prompt["id"]))
     expected = {(one.prompt["id"], draw) for one in requests for draw in one.draws}
-    started, total = time.monotonic(), len(expected)
+    started, total, tokens = time.monotonic(), len(expected), 0
     for answer in engine(model_folder, ordered, settings, seed=seed, dtype=dtype):
         try:
             expected.remove((answer.prompt_id, answer.draw))
@@ -107,6 +117,7 @@ def sample_rows(
             raise ContractError(
                 f"engine {settings.engine!r} gave draw {answer.draw} of prompt {answer.prompt_id!r} twice or unasked"
             ) from None
+        tokens += answer.token_count
         counts["tokens"] += answer.token_count
         counts["truncated"] += answer.finish_reason == "length"
         yield {
@@ -123,11 +134,16 @@ def sample_rows(
             "sampling_logprob": answer.sampling_logprob,
             "finish_reason": answer.finish_reason,
         }
-        speed = counts["tokens"] / (time.monotonic() - started)
-        report_progress(total - len(expected), total, "draws", f"{speed:.0f} tokens/s")
+        done, seconds = total - len(expected), max(time.monotonic() - started, 1e-3)
+        speed = f"{tokens / seconds:,.0f} tokens/s, {_duration(seconds * len(expected) / done)} left"
+        report_progress(done, total, "draws", f"{speed}; {so_far}" if so_far else speed)
     if expected:
         missing = sorted(expected)[:3]
         raise ContractError(f"engine {settings.engine!r} left out {len(expected)} of {total} draws, such as {missing}")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
 def _characters(prompt: Row) -> int:

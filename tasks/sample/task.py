@@ -8,7 +8,8 @@ from tasks.runtime.references import DatasetRef, ModelRef, ReportRef
 from tasks.runtime.run import current_run
 from tasks.runtime.task import halved, in_stage, winnow_task
 from tasks.sample.budget.hints import hint_folder, plan_hints_folder, strip_folder
-from tasks.sample.budget.settings import BudgetSettings, TemperatureSettings
+from tasks.sample.budget.policies import choose_policies_from_folders, policy_requests_folder, write_policy_probe
+from tasks.sample.budget.settings import BudgetSettings, PolicySettings, TemperatureSettings
 from tasks.sample.budget.temperature import choose_from_folders, write_probe
 from tasks.sample.budget.waves import plan_wave_folder
 from tasks.sample.endpoint.servers import served
@@ -17,7 +18,7 @@ from tasks.sample.settings import SamplingSettings
 from tasks.sample.shards import sample_folder
 
 
-@winnow_task(version="2", label="sample {of}, shard {shard}", unkeyed=("of",))
+@winnow_task(version="2", label="sample {of}, shard {shard}", unkeyed=("of", "so_far"))
 def sample_shard(
     policy: ModelRef,
     prompts: DatasetRef,
@@ -28,17 +29,19 @@ def sample_shard(
     dtype: str,
     of: str,
     requests: DatasetRef | None = None,
+    so_far: str = "",
 ) -> DatasetRef:
     """Prompt rows → sample rows of one shard.
 
     Args:
-        requests: which draws of which prompts; None: `settings.k` draws of each.
-        of: names the work for people.
+        requests: which draws of which prompts; None: one draw of each.
+        of, so_far: for people: the work's name, and what earlier draws brought.
     """
     store = current_run().store
     smaller = settings.model_copy(update={"batch_rows": halved(settings.batch_rows)})
     # A server that is launched belongs to the flow's process, for other shards of the same model.
-    endpoint = settings.endpoint if settings.engine == "endpoint" else EndpointSettings()
+    asks = settings.engine == "endpoint" and (requests is None or requests.rows > 0)
+    endpoint = settings.endpoint if asks else EndpointSettings()
     with store.draft() as draft, served(store.open(policy), endpoint, dtype) as ready:
         counts = in_stage(
             f"sample {of}",
@@ -53,12 +56,14 @@ def sample_shard(
             seed=seed,
             round=round,
             dtype=dtype,
+            so_far=so_far,
         )
         inputs = {"policy": policy, "prompts": prompts, **({"requests": requests} if requests else {})}
-        return store.publish(draft, "samples", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
+        about = {"prompts": prompts.digest}
+        return store.publish(draft, "samples", inputs=inputs, config=settings, counts=counts, metadata=about)  # type: ignore[no-any-return]
 
 
-@winnow_task(version="1", label="plan {of}", unkeyed=("of",))
+@winnow_task(version="2", label="plan {of}", unkeyed=("of",))
 def plan_draws(
     prompts: DatasetRef,
     samples: list[DatasetRef],
@@ -151,22 +156,115 @@ def choose_temperature(
         return store.publish(draft, "report", inputs=inputs, config=settings, metadata=told)  # type: ignore[no-any-return]
 
 
-@winnow_task(version="1", label="plan hints, round {round}", unkeyed=("round",))
+@winnow_task(version="1", label="plan the probe of policies, round {round}", unkeyed=("round",))
+def plan_policy_probe(
+    prompts: DatasetRef, temperatures: ReportRef | None, settings: PolicySettings, seed: int, round: int
+) -> DatasetRef:
+    """The draws that each policy is tried with (kind ``requests``).
+
+    Args:
+        temperatures: what `choose_temperature` found; None: the sampling settings'.
+        round: names the work for people.
+    """
+    store = current_run().store
+    with store.draft() as draft:
+        found = temperatures.metadata["temperatures"] if temperatures else {}
+        counts = write_policy_probe(store.open(prompts), settings, found, seed, draft)
+        inputs: dict[str, Any] = {"prompts": prompts, **({"temperatures": temperatures} if temperatures else {})}
+        return store.publish(draft, "requests", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
+
+
+@winnow_task(version="1", label="choose policies, round {round}", unkeyed=("round",))
+def choose_policies(
+    prompts: DatasetRef,
+    policies: list[ModelRef],
+    samples: list[list[DatasetRef]],
+    verdicts: list[list[DatasetRef]],
+    settings: PolicySettings,
+    round: int,
+) -> ReportRef:
+    """Each family's policy, by the probe's draws.
+
+    Args:
+        policies: the newest last.
+        samples, verdicts: of the probe, a list of shards for each of `policies`.
+        round: names the work for people.
+
+    Returns:
+        Metadata: ``best`` and ``found``, by family.
+    """
+    store = current_run().store
+    with store.draft() as draft:
+        probes = [
+            (policy.digest, [store.open(ref) for ref in drawn], [store.open(ref) for ref in judged])
+            for policy, drawn, judged in zip(policies, samples, verdicts, strict=True)
+        ]
+        told = in_stage("policies", choose_policies_from_folders, store.open(prompts), probes, settings, draft)
+        inputs: dict[str, Any] = {"prompts": prompts}
+        for number in range(len(policies)):
+            inputs |= {f"samples {number} {index}": ref for index, ref in enumerate(samples[number])}
+            inputs |= {f"verdicts {number} {index}": ref for index, ref in enumerate(verdicts[number])}
+        return store.publish(draft, "report", inputs=inputs, config=settings, metadata=told)  # type: ignore[no-any-return]
+
+
+@winnow_task(version="1", label="requests of {of}", unkeyed=("of",))
+def policy_requests(
+    requests: DatasetRef,
+    prompts: DatasetRef,
+    policies: list[ModelRef],
+    policy: ModelRef,
+    best: ReportRef | None,
+    wave: int,
+    step: int,
+    seed: int,
+    of: str,
+) -> DatasetRef:
+    """A policy's own part of a wave's draws (kind ``requests``).
+
+    Args:
+        policies: all that share them, the newest last. best: what `choose_policies` found; None: they take turns.
+        wave, step, seed: see `tasks.sample.budget.policies.pooled`.
+        of: names the work for people.
+    """
+    store, turn = current_run().store, {"wave": wave, "step": step, "seed": seed}
+    digests, found = [one.digest for one in policies], best.metadata["best"] if best else None
+    with store.draft() as draft:
+        counts = policy_requests_folder(store.open(requests), store.open(prompts), digests, policy.digest, found, draft, **turn)
+        inputs: dict[str, Any] = {"requests": requests, "prompts": prompts, **({"best": best} if best else {})}
+        config = {"policies": digests, "policy": policy.digest, **turn}
+        return store.publish(draft, "requests", inputs=inputs, config=config, counts=counts)  # type: ignore[no-any-return]
+
+
+@winnow_task(version="2", label="plan hints, round {round}", unkeyed=("round",))
 def plan_hints(
-    prompts: DatasetRef, memory: DatasetRef, settings: BudgetSettings, tokens_spent: int, longest: int, seed: int, round: int
+    prompts: DatasetRef,
+    memory: DatasetRef,
+    settings: BudgetSettings,
+    tokens_spent: int,
+    tokens_hinted: int,
+    longest: int,
+    seed: int,
+    round: int,
 ) -> DatasetRef:
     """Draws of prompts that many draws never solved, to be made with their hint (kind ``requests``).
 
     Args:
         memory: the pass rates that the night before left.
-        tokens_spent: generated tonight so far.
+        tokens_spent: generated tonight so far; tokens_hinted: of these, with hints.
         longest, seed: see `tasks.sample.budget.hints.planned_hints`.
         round: names the work for people.
     """
     store = current_run().store
     with store.draft() as draft:
         counts = plan_hints_folder(
-            store.open(prompts), store.open(memory), settings, draft, tokens_spent=tokens_spent, longest=longest, seed=seed
+            store.open(prompts),
+            store.open(memory),
+            settings,
+            draft,
+            tokens_spent=tokens_spent,
+            tokens_hinted=tokens_hinted,
+            longest=longest,
+            seed=seed,
         )
         inputs = {"prompts": prompts, "memory": memory}
         return store.publish(draft, "requests", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]

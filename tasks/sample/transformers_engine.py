@@ -16,7 +16,7 @@ import numpy as np
 
 from tasks.chat.render import render_prompt
 from tasks.runtime.errors import PassingFaultError
-from tasks.runtime.hardware import usable_cores
+from tasks.runtime.hardware import free_memory, usable_cores
 from tasks.runtime.models import load_model
 from tasks.sample.distribution import Barred, chances_needed, choose
 from tasks.sample.embedded.admission import Asked, Waiting, answer_limit, common_prefix
@@ -34,9 +34,10 @@ def draw(
     """Draw the answers asked for; yields each as it is done.
 
     Args:
-        model_folder: a folder that transformers loads.
+        model_folder: a folder that transformers loads, or an adapter's.
         requests: all are read before the first is answered, for what they have in common.
-        settings: the distribution, what ends an answer, `batch_rows` and `batch_memory`. `k` is not read.
+        settings: the distribution, what ends an answer, `batch_rows` and `batch_memory`, and in which form the model is
+            sampled (`adapter`, `quantization`). `k` is not read.
         seed: the run's seed; with prompt id and draw number it fixes a draw's random numbers.
         dtype: ``float32`` or ``bfloat16``.
 
@@ -49,7 +50,8 @@ def draw(
 
     torch.set_num_threads(usable_cores())
     try:
-        model, tokenizer = load_model(model_folder, dtype)
+        merge, quantization = settings.adapter == "merged", settings.quantization
+        model, tokenizer = load_model(model_folder, dtype, merge=merge, quantization=quantization)
         asked = [_asked(model, tokenizer, one, settings) for one in requests]
         yield from drawn(model, tokenizer, asked, settings, seed=seed)
     except torch.OutOfMemoryError as error:
@@ -68,21 +70,27 @@ def drawn(
     """
     import torch
 
-    asked = [one for one in asked if one.draws]
+    # Put on the generator and not within it: whoever reads the answers works between two of them, and is left alone.
+    yield from torch.inference_mode()(_drawn)(model, Ending(model, tokenizer, settings), asked, seed, limit)
+
+
+def _drawn(model: Any, ending: Ending, asked: list[Asked], seed: int, limit: Limit | None) -> Iterator[Answer]:
+    asked, settings = [one for one in asked if one.draws], ending.settings
     if not asked:
         return
-    ending, own_attention = Ending(model, tokenizer, settings), model.config._attn_implementation
-    with torch.inference_mode():
+    own_attention = model.config._attn_implementation
+    try:
         decoder = decoder_for(model, max(len(one.ids) + one.limit for one in asked))
-        waiting = Waiting(asked, settings.batch_rows, _memory(model, settings), decoder.token_bytes)
+        waiting = Waiting(asked, settings.batch_rows, _memory(model, settings), decoder)
         batch = _Batch(decoder, ending, settings, seed, limit)
         decoder.read_common(common_prefix(asked))
         while waiting or batch.rows:
-            if new := waiting.admitted(len(batch.rows), decoder.held()):
+            if new := waiting.admitted(len(batch.rows)):
                 yield from batch.admit(new)
             if batch.rows:
                 yield from batch.step()
-    model.set_attn_implementation(own_attention)
+    finally:
+        model.set_attn_implementation(own_attention)
 
 
 def _asked(model: Any, tokenizer: Any, request: Request, settings: SamplingSettings) -> Asked:
@@ -92,14 +100,13 @@ def _asked(model: Any, tokenizer: Any, request: Request, settings: SamplingSetti
 
 def _memory(model: Any, settings: SamplingSettings) -> int:
     """Bytes for keys and values."""
-    import psutil
     import torch
 
     if settings.batch_memory:
         return settings.batch_memory << 20
     if model.device.type == "cuda":
         return int(torch.cuda.mem_get_info(model.device)[0]) // 2
-    return int(psutil.virtual_memory().available) // 2
+    return free_memory() // 2
 
 
 class _Batch:

@@ -60,7 +60,7 @@ def select_answers(
         return store.publish(draft, "chat", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
 
 
-@winnow_task(version="1", label="pass rates, round {round}", unkeyed=("round",))
+@winnow_task(version="2", label="pass rates, round {round}", unkeyed=("round",))
 def remember_pass_rates(
     memory: DatasetRef | None, samples: list[DatasetRef], verdicts: list[DatasetRef], round: int
 ) -> DatasetRef:

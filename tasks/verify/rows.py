@@ -86,14 +86,25 @@ def _checked(samples: Iterable[Row], prompts: Mapping[str, Row]) -> Iterator[Row
 
 
 def verify_folder(
-    samples: Path, prompts: Path, out: Path, settings: VerifySettings, versions: Mapping[str, str], total: int
+    samples: Path,
+    prompts: Path,
+    out: Path,
+    settings: VerifySettings,
+    versions: Mapping[str, str],
+    total: int,
+    near: tuple[int, int] | None = None,
 ) -> dict[str, int]:
     """Verify an artifact's sample rows into verdict shards in `out`; returns ``rows`` and one count a state.
+
+    Args:
+        versions: of every verifier that the prompts name.
+        total: how many samples there are, to show progress.
+        near: (first, end) of the stored prompts that the samples answer; None: they may answer any.
 
     Raises:
         ContractError: besides `verify_rows`: `versions` are not those of the verifiers that ran.
     """
-    by_id = prompts_by_id(read_rows(prompts))
+    by_id = prompts_by_id(read_rows(prompts, span=near))
     used = verifier_versions(verifiers_used(by_id.values()), settings)
     if stale := {name: used[name] for name in used if versions.get(name) != used[name]}:
         raise ContractError(f"the verifiers here are {stale}, the task was given {dict(versions)}; pass their versions")

@@ -48,9 +48,17 @@ def verify_samples(
             _affordable(settings),
             verifier_versions,
             samples.rows,
+            _near(samples, prompts),
         )
         inputs = {"samples": samples, "prompts": prompts, "verifiers": verifier_versions}
         return store.publish(draft, "verdicts", inputs=inputs, config=settings, counts=counts)  # type: ignore[no-any-return]
+
+
+def _near(samples: DatasetRef, prompts: DatasetRef) -> tuple[int, int] | None:
+    """(first, end) of the stored prompts that the samples were drawn from, where sampling noted it; None: look among all."""
+    if samples.metadata.get("prompts") != prompts.digest or "end_place" not in samples.counts:
+        return None
+    return samples.counts["first_place"], samples.counts["end_place"]
 
 
 def _affordable(settings: VerifySettings) -> VerifySettings:

@@ -42,4 +42,4 @@ def test_missing_and_doubled_answers_are_refused() -> None:
 
 def test_evaluation_is_greedy_and_draws_once() -> None:
     sampling = EvaluationSettings(max_tokens=7).sampling()
-    assert (sampling.k, sampling.temperature, sampling.max_tokens) == (1, 0, 7)
+    assert (sampling.temperature, sampling.max_tokens) == (0, 7)

@@ -70,9 +70,9 @@ def test_a_prompt_that_was_never_solved_is_drawn_with_its_hint_and_trained_witho
         made = parts.select(night, 1, samples, verdicts, parts.validated(night, samples, "samples", prompts=night.prompts[0]))
         night.rounds.append(made)
         parts.hint_arm(night, made)
-        return rows_of(samples), made.chosen.rows, rows_of([made.hinted]), draws.tokens_spent(night)
+        return rows_of(samples), made.chosen.rows, rows_of([made.hinted]), draws.tokens_spent(night), draws.tokens_hinted(night)
 
-    samples, chosen, hinted, tokens = in_night(
+    samples, chosen, hinted, tokens, with_hints = in_night(
         tmp_path, tiny_model, BudgetSettings(cap=12, step=12, hint_share=0.1), rows, steps
     )
     drawn = {name: sorted(row["draw"] for row in samples if row["prompt_id"] == name) for name in ("p0", "p1", "p2")}
@@ -82,6 +82,7 @@ def test_a_prompt_that_was_never_solved_is_drawn_with_its_hint_and_trained_witho
     assert all(row["metadata"]["hinted"] and row["messages"][-1]["content"] == "8" for row in hinted)
     assert len(hinted) == 1, "its answers all say the same"
     assert 56 < tokens <= 56 / 0.9
+    assert with_hints == tokens - 56
 
 
 def test_the_temperature_that_solves_most_is_drawn_at(tmp_path: Path, tiny_model: Path) -> None:

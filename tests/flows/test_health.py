@@ -21,6 +21,7 @@ def test_this_installation_is_well() -> None:
     assert facts["packages"]["prefect"].startswith("3.8")
     assert "reasoning_gym" in facts["plugins"]["verifiers"]
     assert facts["home"]["writable"]
+    assert (facts["torch"]["compute_dtype"] == "bfloat16") == (facts["torch"]["bfloat16_speed"] >= 1.3)
     assert facts["sandbox"] == {"isolates": True} or {"why", "mend"} < facts["sandbox"].keys()
     assert facts["server"] == {"api_url": None, "reachable": False, "worker": False}
 

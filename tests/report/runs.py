@@ -178,7 +178,7 @@ def promoted() -> RunSummary:
         code="0123456789abcdef0123456789abcdef01234567",
         libraries={"torch": "2.13.0", "transformers": "5.23.0", "trl": "1.16.0"},
         record={"night": 1, "base": BASE, "rounds": [{"prompts": FIRST, "chosen": SECOND}]},
-        parameters={"rounds": 2, "sampling": {"k": 8, "temperature": 1.0}},
+        parameters={"rounds": 2, "sampling": {"top_k": 8, "temperature": 1.0}},
     )
 
 

@@ -62,6 +62,34 @@ def test_rows_come_back(drawn: tuple[str, list[dict[str, Any]]], rows_per_shard:
     assert back == [{name: item for name, item in row.items() if item is not None} for row in rows]
 
 
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 5), st.integers(0, 10))
+@settings(deadline=None, max_examples=60)
+def test_a_span_is_that_part_of_all_rows(first: int, length: int, rows_per_shard: int, count: int) -> None:
+    rows = [{"item_id": str(number)} for number in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        write_rows(Path(folder), "scores", rows, rows_per_shard)
+        assert list(read_rows(Path(folder), span=(first, first + length))) == rows[first : first + length]
+        assert list(read_rows(Path(folder), ["item_id"], (first, first + length))) == rows[first : first + length]
+
+
+def test_only_the_row_groups_of_a_span_are_read(tmp_path: Path) -> None:
+    write_rows(tmp_path, "scores", ({"item_id": str(number)} for number in range(9_000)), 6_000)
+    # Whatever else is read of these files cannot be decoded any more.
+    for number in (0, 1):
+        path = tmp_path / f"rows-0000{number}.parquet"
+        data = bytearray(path.read_bytes())
+        for group in range(pq.ParquetFile(path).metadata.num_row_groups):
+            column = pq.ParquetFile(path).metadata.row_group(group).column(0)
+            start = column.dictionary_page_offset or column.data_page_offset
+            if (number, group) not in ((0, 2), (1, 0)):
+                data[start : start + column.total_compressed_size] = bytes(column.total_compressed_size)
+        path.write_bytes(data)
+    found = [row["item_id"] for row in read_rows(tmp_path, ["item_id"], (5_000, 7_000))]
+    assert found == [str(number) for number in range(5_000, 7_000)]
+    with pytest.raises(OSError, match="page"):
+        list(read_rows(tmp_path, ["item_id"], (3_999, 7_000)))
+
+
 def test_columns_can_be_chosen(tmp_path: Path) -> None:
     write_rows(tmp_path, "verdicts", [{"sample_id": "a", "state": "accepted", "score": 1}])
     assert list(read_rows(tmp_path, ["sample_id", "score"])) == [{"sample_id": "a", "score": 1.0}]

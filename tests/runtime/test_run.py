@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.runtime.errors import ConfigurationError
-from tasks.runtime.run import Run, current_run, last_journal, running
+from tasks.runtime.run import Run, abridged, current_run, last_journal, running
 from tasks.runtime.store import Store
 
 
@@ -74,6 +74,14 @@ def test_a_run_killed_while_it_began_is_passed_over(home: Path, about: str | Non
     else:
         (run.folder / "run.json").write_text(about)
     assert set(last_journal("nightly")) == {"load"}
+
+
+def test_long_lists_are_abridged_and_still_tell_a_change() -> None:
+    refs = [{"$ref": ["samples", str(number)]} for number in range(1_000)]
+    short = abridged({"inputs": {"samples": refs, "few": refs[:3]}})
+    assert short["inputs"]["few"] == refs[:3]
+    assert len(json.dumps(short)) < 400
+    assert short != abridged({"inputs": {"samples": refs[::-1], "few": refs[:3]}})
 
 
 def test_journals_are_plain_json_lines(home: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.runtime.errors import ContractError
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
-from tasks.select.pass_rates import FORGOTTEN, UNCOUNTED, pass_rate, update_folder, updated
+from tasks.select.pass_rates import FORGOTTEN, UNCOUNTED, pass_rate, tried_in_vain, update_folder, updated
 
 Night = list[tuple[str, str]]  # a prompt and the state of an answer to it, for each draw
 NIGHTS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(STATES)), max_size=20)
@@ -33,12 +33,35 @@ def after(*nights: Night) -> list[Row]:
 
 def test_counts_are_added_up_and_fade() -> None:
     first = after([("a", "accepted"), ("a", "rejected"), ("a", "timed_out"), ("b", "answer_unparsable")])
-    assert first == [{"prompt_id": "a", "draws": 3, "accepted": 1}, {"prompt_id": "b", "draws": 1, "accepted": 0}]
+    assert first == [
+        {"prompt_id": "a", "draws": 3, "accepted": 1, "unsolved": 0},
+        {"prompt_id": "b", "draws": 1, "accepted": 0, "unsolved": 1},
+    ]
     (a, b) = updated(first, *drawn([("a", "accepted")]))
-    assert a == {"prompt_id": "a", "draws": pytest.approx(3 * 0.8 + 1), "accepted": pytest.approx(1 * 0.8 + 1)}
-    assert b == {"prompt_id": "b", "draws": pytest.approx(0.8), "accepted": 0}
+    assert a == {"prompt_id": "a", "draws": pytest.approx(3.4), "accepted": pytest.approx(1.8), "unsolved": 0}
+    assert b == {"prompt_id": "b", "draws": pytest.approx(0.8), "accepted": 0, "unsolved": 1}
     assert pass_rate(a) == pytest.approx(2.8 / 5.4)
     assert pass_rate({"draws": 0, "accepted": 0}) == 0.5
+
+
+def test_draws_since_the_last_success_do_not_fade() -> None:
+    wrong = [("a", "rejected")] * 4
+    (row,) = after([("a", "accepted")], *[wrong] * 10)
+    assert row["unsolved"] == 40
+    assert tried_in_vain([row]) == {}, "its success is not forgotten"
+    memory = [row]
+    for _ in range(5):
+        memory = updated(memory, *drawn(wrong))
+    assert tried_in_vain(memory) == {"a": 60}
+    assert tried_in_vain(updated(memory, *drawn([("a", "accepted"), *wrong]))) == {}
+    old = [{"prompt_id": "a", "draws": 9.0, "accepted": 0.0}, {"prompt_id": "b", "draws": 9.0, "accepted": 3.0}]
+    assert [one["unsolved"] for one in updated(old, *drawn([*wrong, ("b", "rejected")]))] == [13, 1]
+
+
+def test_an_answer_cut_by_length_is_no_success() -> None:
+    (sample,), verdicts = drawn([("a", "accepted")])
+    assert updated([], [sample | {"finish_reason": "length"}], verdicts)[0]["accepted"] == 0
+    assert updated([], [sample | {"finish_reason": "stop"}], verdicts)[0]["accepted"] == 1
 
 
 def test_a_prompt_that_is_not_seen_any_more_is_forgotten() -> None:
@@ -93,6 +116,7 @@ def test_one_more_accepted_answer_raises_its_prompts_rate_and_no_other(night: Ni
         ([{"prompt_id": "a", "draws": 1.0, "accepted": 1.0}] * 2, [], [], "two pass rates"),
         ([{"prompt_id": "a", "draws": 1.0, "accepted": 2.0}], [], [], "2 accepted of 1"),
         ([{"prompt_id": "a", "draws": float("nan"), "accepted": 0.0}], [], [], "remove its pass rate"),
+        ([{"prompt_id": "a", "draws": 1.0, "accepted": 0.0, "unsolved": -1.0}], [], [], "remove its pass rate"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(

@@ -7,28 +7,28 @@ which reads ``metadata.hint``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.sample.budget.settings import BudgetSettings
-from tasks.sample.budget.waves import Memory, remembered, request_rows
-from tasks.select.pass_rates import FORGOTTEN
+from tasks.sample.budget.waves import request_rows
+from tasks.select.pass_rates import tried_in_vain
 from tasks.select.rules.lots import lot
 
 _SUFFIX = "+hint"
 
 
-def eligible(prompt: Row, memory: Memory, settings: BudgetSettings) -> bool:
-    """Whether a prompt has a hint, and `hint_after` remembered draws without a success.
+def eligible(prompt: Row, tried: Mapping[str, float], settings: BudgetSettings) -> bool:
+    """Whether a prompt has a hint, and `hint_after` draws without a success.
 
     Args:
-        memory: prompt id → (draws, accepted) as the night before left them.
+        tried: prompt id → draws without a success up to the night before (`tried_in_vain`); draws of a prompt that was solved
+            are left out.
     """
-    draws, accepted = memory.get(prompt["id"], (0.0, 0.0))
-    return bool(_hint(prompt)) and draws >= settings.hint_after and accepted < FORGOTTEN
+    return bool(_hint(prompt)) and tried.get(prompt["id"], 0.0) >= settings.hint_after
 
 
 def hinted_prompt(prompt: Row) -> Row:
@@ -68,13 +68,13 @@ def strip_hint(row: Row, prompt: Row) -> Row:
 
 def planned_hints(
     prompts: Iterable[Row],
-    memory: Memory,
+    tried: Mapping[str, float],
     settings: BudgetSettings,
     *,
     tokens_spent: int,
+    tokens_hinted: int,
     longest: int,
     seed: int,
-    tokens_hinted: int = 0,
 ) -> list[tuple[str, int, int]]:
     """Which prompts are drawn with their hint: (id without ``+hint``, 0, how many), after a night's other draws.
 
@@ -82,6 +82,7 @@ def planned_hints(
     of the night's tokens and within the token budget.
 
     Args:
+        tried: see `eligible`.
         tokens_spent: generated tonight so far. tokens_hinted: of these, the hinted draws' in earlier rounds.
         longest, seed: as in `waves.planned`.
     """
@@ -90,9 +91,7 @@ def planned_hints(
     if settings.token_budget:
         most = min(most, max(0, settings.token_budget - tokens_spent))
     left, requests = most // longest, []
-    names = sorted(
-        (row["id"] for row in prompts if eligible(row, memory, settings)), key=lambda name: lot(f"hint {seed}", name)
-    )
+    names = sorted((row["id"] for row in prompts if eligible(row, tried, settings)), key=lambda name: lot(f"hint {seed}", name))
     for name in names:
         if count := min(left, settings.step):
             requests.append((name, 0, count))
@@ -101,11 +100,26 @@ def planned_hints(
 
 
 def plan_hints_folder(
-    prompts: Path, memory: Path, settings: BudgetSettings, out: Path, *, tokens_spent: int, longest: int, seed: int
+    prompts: Path,
+    memory: Path,
+    settings: BudgetSettings,
+    out: Path,
+    *,
+    tokens_spent: int,
+    tokens_hinted: int,
+    longest: int,
+    seed: int,
 ) -> dict[str, int]:
     """`planned_hints` over folders, as rows of kind ``requests`` for the ids ``…+hint``, into `out`; counts ``rows``."""
-    known = remembered(read_rows(memory))
-    asked = planned_hints(read_rows(prompts), known, settings, tokens_spent=tokens_spent, longest=longest, seed=seed)
+    asked = planned_hints(
+        read_rows(prompts),
+        tried_in_vain(read_rows(memory)),
+        settings,
+        tokens_spent=tokens_spent,
+        tokens_hinted=tokens_hinted,
+        longest=longest,
+        seed=seed,
+    )
     rows = request_rows(((name + _SUFFIX, first, count) for name, first, count in asked), {})
     return {"rows": write_rows(out, "requests", rows)}
 

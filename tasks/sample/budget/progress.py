@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tasks.runtime.errors import ContractError
@@ -38,16 +38,32 @@ NO_DRAWS = Progress()
 
 @dataclass(slots=True)
 class _Counts:
-    draws: int = 0
-    highest: int = -1
+    made: int = 0  # bit n: draw n was made
     accepted: int = 0
+    distinct: int = 0
     untold: int = 0
-    structures: set[int] = field(default_factory=set)
+
+
+class _Told(Mapping[str, Progress]):
+    """Counts as `Progress`, made when they are looked at: of a million prompts nothing is held twice."""
+
+    def __init__(self, counts: dict[str, _Counts]) -> None:
+        self._counts = counts
+
+    def __getitem__(self, prompt_id: str) -> Progress:
+        one = self._counts[prompt_id]
+        return Progress(one.made.bit_count(), one.accepted, one.distinct, one.untold)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
 
 
 @dataclass
 class Tally:
-    """Counts shard by shard. Memory: a few numbers a prompt and one a distinct correct answer.
+    """Counts shard by shard. Memory: four numbers a prompt, a bit a draw, and a number a distinct correct answer.
 
     Attributes:
         tokens: generated so far.
@@ -55,6 +71,7 @@ class Tally:
 
     tokens: int = 0
     _prompts: dict[str, _Counts] = field(default_factory=dict)
+    _structures: set[int] = field(default_factory=set)  # hashes of (prompt id, structure)
 
     def add(self, samples: Iterable[Row], verdicts: Iterable[Row]) -> None:
         """Count one shard.
@@ -64,7 +81,7 @@ class Tally:
             verdicts: exactly one for each of these samples, in any order; others are ignored.
 
         Raises:
-            ContractError: a sample without a verdict, or two verdicts for one.
+            ContractError: a sample without a verdict, two verdicts for one, or a draw that was counted before.
         """
         states: dict[str, str] = {}
         for verdict in verdicts:
@@ -77,34 +94,38 @@ class Tally:
             self._count(sample, states[sample["sample_id"]])
 
     def _count(self, sample: Row, state: str) -> None:
-        counts = self._prompts.setdefault(sample["prompt_id"], _Counts())
-        counts.draws += 1
-        counts.highest = max(counts.highest, sample["draw"])
+        prompt_id, bit = sample["prompt_id"], 1 << sample["draw"]
+        counts = self._prompts.setdefault(prompt_id, _Counts())
+        if counts.made & bit:
+            raise ContractError(
+                f"draw {sample['draw']} of prompt {prompt_id!r} is there twice; pass every shard of the round once"
+            )
+        counts.made |= bit
         counts.untold += state in UNCOUNTED
         self.tokens += sample["token_count"]
         if state == "accepted" and sample["finish_reason"] == "stop":
             counts.accepted += 1
-            counts.structures.add(hash(structure(sample["text"])))
+            told = hash((prompt_id, structure(sample["text"])))
+            counts.distinct += told not in self._structures
+            self._structures.add(told)
 
-    def progress(self) -> dict[str, Progress]:
+    def progress(self) -> Mapping[str, Progress]:
         """Prompt id → its progress; prompts without a draw are left out.
 
         Raises:
             ContractError: a prompt's draws are not those from 0 to its highest, each once.
         """
         for prompt_id, one in self._prompts.items():
-            if one.draws != one.highest + 1:
+            if one.made & (one.made + 1):
+                first = (~one.made & (one.made + 1)).bit_length() - 1
                 raise ContractError(
-                    f"prompt {prompt_id!r} has {one.draws} draws up to number {one.highest}: one is missing or there twice; "
+                    f"prompt {prompt_id!r} has draws up to number {one.made.bit_length() - 1}, and number {first} is missing; "
                     "pass every shard of the round once"
                 )
-        return {
-            prompt_id: Progress(one.draws, one.accepted, len(one.structures), one.untold)
-            for prompt_id, one in self._prompts.items()
-        }
+        return _Told(self._prompts)
 
 
-def progress_of(samples: Iterable[Row], verdicts: Iterable[Row]) -> dict[str, Progress]:
+def progress_of(samples: Iterable[Row], verdicts: Iterable[Row]) -> Mapping[str, Progress]:
     """Prompt id → progress, from all samples of a round so far and their verdicts.
 
     Raises:

@@ -33,6 +33,27 @@ class TemperatureSettings(BaseModel):
         return self
 
 
+class PolicySettings(BaseModel):
+    """Which of the models that a night knows make its rounds' draws."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    choice: Literal["head", "best_per_family", "pooled"] = Field(
+        "head",
+        description="head: the last model trained. pooled: the base model, the champion, the first head and tonight's rounds, "
+        "in turn. best_per_family: for each family of prompts the one of these that is best on a probe of the round's prompts.",
+    )
+    newest: int = Field(4, ge=2, le=32, description="Of these models, take so many of the newest.")
+    prompts: int = Field(32, ge=1, le=10_000, description="best_per_family: prompts of each family in the probe.")
+    draws: int = Field(4, ge=1, le=256, description="best_per_family: draws of each of them by every model.")
+    evidence: float = Field(
+        0.05,
+        gt=0,
+        le=0.5,
+        description="best_per_family: the chance that an older model displaces the newest in a family only by luck.",
+    )
+
+
 class BudgetSettings(BaseModel):
     """Which prompts get how many draws, and how many tokens a night may generate."""
 
@@ -68,7 +89,10 @@ class BudgetSettings(BaseModel):
         "one answer can be said; 0: go on to the target or the cap.",
     )
     retire_above: float = Field(
-        0.9, ge=0, le=1, description="sequential: no draws for a prompt with a higher remembered pass rate after 8 draws."
+        0.9,
+        ge=0,
+        le=1,
+        description="sequential: no draws for a prompt that past nights left with a higher pass rate after 8 draws.",
     )
     review: float = Field(0.05, ge=0, le=1, description="Share of the retired prompts that are drawn tonight all the same.")
     token_budget: int = Field(
@@ -77,13 +101,13 @@ class BudgetSettings(BaseModel):
     hint_share: float = Field(
         0.1, ge=0, le=0.1, description="Most of a night's tokens spent on prompts with their hint (metadata.hint); 0: no hints."
     )
-    hint_after: float = Field(
+    hint_after: int = Field(
         24,
         ge=1,
-        le=1_000,
-        description="Remembered draws without a success after which a prompt is drawn with its hint. Memory fades: a hopeless "
-        "prompt, drawn 4 times a night, settles at 20.",
+        le=10_000,
+        description="Draws without a success, over all past nights, after which a prompt is drawn with its hint.",
     )
     temperature: TemperatureSettings = Field(
         default=TemperatureSettings(), description="How the sampling temperature is chosen."
     )
+    policies: PolicySettings = Field(default=PolicySettings(), description="Which models make the draws.")

@@ -37,13 +37,8 @@ class Standing:
     tonight: Progress = NO_DRAWS
 
     @property
-    def remembered_rate(self) -> float:
-        """p̂ = (k* + 1) / (n* + 2) when the night began."""
-        return pass_rate({"draws": self.draws, "accepted": self.accepted})
-
-    @property
     def rate(self) -> float:
-        """The same with tonight's draws added."""
+        """p̂ = (k* + 1) / (n* + 2), tonight's draws among them."""
         draws, accepted = self.draws + self.tonight.told, self.accepted + self.tonight.accepted
         return pass_rate({"draws": draws, "accepted": accepted})
 
@@ -63,9 +58,14 @@ def hopeless(standing: Standing) -> bool:
     return standing.draws >= _HOPELESS_DRAWS - _ROUNDING and standing.accepted < _HOPELESS_ACCEPTED
 
 
-def retired(standing: Standing, settings: BudgetSettings) -> bool:
-    """Whether a prompt was so easy in earlier nights that it is left out tonight."""
-    return standing.draws >= _RETIRE_DRAWS and standing.remembered_rate > settings.retire_above
+def retired(draws: float, accepted: float, settings: BudgetSettings) -> bool:
+    """Whether a prompt was so easy in earlier nights that it is left out tonight.
+
+    Args:
+        draws, accepted: n* and k* as the night before left them, not faded once more: a prompt that is always right gets two
+            draws a night, of which 10 are remembered; faded they are 8, whose p̂ is 0.9 and never above.
+    """
+    return draws >= _RETIRE_DRAWS and pass_rate({"draws": draws, "accepted": accepted}) > settings.retire_above
 
 
 def reviewed(prompt_id: str, seed: int, share: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tasks.runtime.errors import ContractError
 from tasks.runtime.rows import Row, read_rows, write_rows
@@ -80,17 +81,15 @@ def planned(
         seed: the night's: which retired prompts are reviewed, and lots.
     """
     ids: list[str] = []
-    standings: list[Standing] = []
     out = back = 0
     for row in prompts:
-        standing = _standing(row["id"], progress, memory)
-        if settings.strategy == "sequential" and retired(standing, settings):
+        if settings.strategy == "sequential" and retired(*memory.get(row["id"], (0.0, 0.0)), settings):
             if not reviewed(row["id"], seed, settings.review):
                 out += 1
                 continue
             back += 1
         ids.append(row["id"])
-        standings.append(standing)
+    standings = _Standings(ids, progress, memory)
     wants = wanted(standings, settings, wave)
     if settings.token_budget:
         wants = _dealt(ids, wants, max(0, settings.token_budget - tokens_spent) // longest, f"wave {wave} of {seed}")
@@ -103,9 +102,20 @@ def planned(
     return Plan(requests, out, back, solved, sum(capped(one, settings) for one in standings))
 
 
-def _standing(prompt_id: str, progress: Mapping[str, Progress], memory: Memory) -> Standing:
-    draws, accepted = memory.get(prompt_id, (0.0, 0.0))
-    return Standing(draws * DECAY, accepted * DECAY, progress.get(prompt_id, NO_DRAWS))
+@dataclass(frozen=True)
+class _Standings(Sequence[Standing]):
+    """The prompts' standings, made when they are looked at: of a million prompts only the ids are held."""
+
+    ids: Sequence[str]
+    progress: Mapping[str, Progress]
+    memory: Memory
+
+    def __getitem__(self, place: Any) -> Any:
+        draws, accepted = self.memory.get(self.ids[place], (0.0, 0.0))
+        return Standing(draws * DECAY, accepted * DECAY, self.progress.get(self.ids[place], NO_DRAWS))
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def _dealt(ids: Sequence[str], wants: Sequence[int], allowed: int, purpose: str) -> list[int]:
@@ -148,8 +158,9 @@ def plan_wave_folder(
         temperatures: family → temperature of its draws, `ALL` for the others; none: the sampling settings'.
 
     Returns:
-        Counts: ``rows`` (prompts in the wave), ``draws``, ``retired``, ``reviewed``, ``solved``, ``capped`` (see `Plan`) and
-        ``tokens_reserved`` (the most that the wave's draws can generate).
+        Counts: ``rows`` (prompts in the wave), ``draws``, ``retired``, ``reviewed``, ``solved``, ``capped`` (see `Plan`),
+        ``unsolved`` (drawn prompts without a correct answer), ``accepted`` (answers so far) and ``tokens_reserved`` (the most
+        that the wave's draws can generate).
 
     Raises:
         ContractError: a shard without verdicts, a sample without one, or draws of a prompt that do not follow each other.
@@ -159,9 +170,10 @@ def plan_wave_folder(
     tally = Tally()
     for drawn, judged in zip(samples, verdicts, strict=True):
         tally.add(read_rows(drawn, _NEEDED), read_rows(judged, ["sample_id", "state"]))
+    progress = tally.progress()
     plan = planned(
         read_rows(prompts, ["id"]),
-        tally.progress(),
+        progress,
         remembered(read_rows(memory)) if memory else {},
         settings,
         wave=wave,
@@ -170,14 +182,15 @@ def plan_wave_folder(
         seed=seed,
     )
     draws = sum(count for _, _, count in plan.requests)
-    families = ((row["id"], row.get("family") or "") for row in read_rows(prompts, ["id", "family"]))
-    own = {name: temperatures.get(family, temperatures[ALL]) for name, family in families} if temperatures else {}
+    rows = placed(request_rows(plan.requests, {}), read_rows(prompts, ["id", "family"]), temperatures)
     return {
-        "rows": write_rows(out, "requests", request_rows(plan.requests, own)),
+        "rows": write_rows(out, "requests", rows),
         "draws": draws,
         "retired": plan.retired,
         "reviewed": plan.reviewed,
         "solved": plan.solved,
+        "unsolved": sum(not one.distinct for one in progress.values()),
+        "accepted": sum(one.accepted for one in progress.values()),
         "capped": plan.capped,
         "tokens_reserved": draws * longest,
     }
@@ -193,3 +206,24 @@ def request_rows(requests: Iterable[tuple[str, int, int]], temperatures: Mapping
     for prompt_id, first, count in requests:
         row = {"prompt_id": prompt_id, "first": first, "count": count}
         yield row | ({"temperature": temperatures[prompt_id]} if prompt_id in temperatures else {})
+
+
+def placed(rows: Iterable[Row], prompts: Iterable[Row], temperatures: Mapping[str, float]) -> Iterator[Row]:
+    """Request rows in the prompts' order, with their prompt's place and its family's temperature. Memory: one row.
+
+    Args:
+        prompts: all of them, with ``id`` and ``family``.
+        temperatures: as `plan_wave_folder` takes them.
+
+    Raises:
+        ContractError: a row whose prompt does not come, or came before.
+    """
+    stream = enumerate(prompts)
+    place, prompt = next(stream, (0, {"id": None}))
+    for row in rows:
+        while prompt["id"] != row["prompt_id"]:
+            if (following := next(stream, None)) is None:
+                raise ContractError(f"draws of {row['prompt_id']!r} are not in the prompts' order; plan them in that order")
+            place, prompt = following
+        own = temperatures.get(prompt.get("family") or "", temperatures[ALL]) if temperatures else None
+        yield row | {"place": place} | ({} if own is None else {"temperature": own})

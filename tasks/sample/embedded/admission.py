@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, Protocol
 
 from tasks.runtime.errors import DataError
 
 # New rows wait until this share of the batch is free: a group costs each layer a few calls, however few rows it has.
 _FREE_SHARE = 0.25
+_LIKE = 0.5  # so much of the longest prompt's length the others have that are read with it: keys are padded to its length
 _WORTH_SHARING = 8  # tokens
 
 
@@ -24,42 +25,46 @@ class Asked:
     limit: int
 
 
+class Decoder(Protocol):
+    """What admission asks of a decoder."""
+
+    def held(self) -> float:
+        """Bytes of keys and values that the rows under way will have at their longest."""
+        ...
+
+    def needed(self, prompts: int, longest: int, rows: int, steps: int) -> int:
+        """Bytes that these rows will have at their longest, their prompts padded to the `longest`."""
+        ...
+
+
 class Waiting:
     """The prompts of a call, longest first; those of like length are read together."""
 
-    def __init__(self, asked: list[Asked], rows: int, memory: int, token_bytes: int) -> None:
-        """`rows`: side by side at most; `memory`: bytes for keys and values; `token_bytes`: of one token."""
+    def __init__(self, asked: list[Asked], rows: int, memory: int, decoder: Decoder) -> None:
+        """`rows`: side by side at most; `memory`: bytes for keys and values."""
         cut = [part for one in asked for part in _cut(one, rows)]
         self._waiting = deque(sorted(cut, key=lambda one: (-len(one.ids), one.prompt_id, one.draws.start)))
-        self._rows, self._memory, self._token_bytes = rows, memory, token_bytes
+        self._rows, self._memory, self._decoder = rows, memory, decoder
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def admitted(self, rows: int, held: float) -> list[Asked]:
-        """What to read now.
-
-        Args:
-            rows: under way.
-            held: bytes of keys and values those will have at their longest.
-        """
+    def admitted(self, rows: int) -> list[Asked]:
+        """What to read now, beside so many `rows` under way."""
         free, chosen = self._rows - rows, list[Asked]()
         if rows and free < _FREE_SHARE * self._rows:
             return chosen
+        held, new, steps = self._decoder.held(), 0, 0
         while self._waiting:
             one = self._waiting[0]
-            free -= len(one.draws)
-            held += worst_tokens(one) * self._token_bytes
+            longest = len(chosen[0].ids if chosen else one.ids)
+            new, steps = new + len(one.draws), max(steps, one.limit)
+            full = new > free or held + self._decoder.needed(len(chosen) + 1, longest, new, steps) > self._memory
             # One prompt alone is always tried: whoever has too little memory even for that learns it from the fault.
-            if (free < 0 or held > self._memory) and (rows or chosen):
+            if (rows or chosen) and (full or len(one.ids) < _LIKE * longest):
                 break
             chosen.append(self._waiting.popleft())
         return chosen
-
-
-def worst_tokens(one: Asked) -> int:
-    """Tokens whose keys and values its answers hold when each is as long as it may be."""
-    return len(one.ids) + len(one.draws) * one.limit
 
 
 def common_prefix(asked: list[Asked]) -> list[int]:

@@ -52,7 +52,7 @@ def _probe(model: Any) -> Any:
 
 
 def _difference(packed: PackedDecoder, probe: Any, expected: Any) -> float:
-    """Of logits along `probe`, relative, by every way the packed decoder has of reading a token; leaves it without rows."""
+    """Of logits along `probe`, relative: a common part, prompts of two lengths, rows that leave; none are left behind."""
     import torch
 
     ids, places = probe.tolist(), [4, 2]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.sample.embedded import attention
-from tasks.sample.embedded.groups import Group
+from tasks.sample.embedded.groups import Group, worst_tokens
 
 # Kernels are set up for each new number of rows, and the smallest ones add up in another order.
 _ROWS_MULTIPLE = 16
@@ -134,6 +134,10 @@ class PackedDecoder:
     def held(self) -> int:
         """Bytes of keys and values that the rows under way will have at their longest."""
         return sum(group.worst_tokens() for group in self.groups) * self.token_bytes
+
+    def needed(self, prompts: int, longest: int, rows: int, steps: int) -> int:
+        """Bytes of keys and values that a group of so many prompts and rows will have at its longest."""
+        return worst_tokens(prompts, longest, rows, steps) * self.token_bytes
 
 
 class _Reading:

@@ -28,6 +28,10 @@ class PaddedDecoder:
         """Bytes of keys and values: nothing more fits beside a batch that is under way."""
         return float("inf") if self._rows else 0
 
+    def needed(self, prompts: int, longest: int, rows: int, steps: int) -> int:
+        """As `PackedDecoder.needed`; each row has its prompt's keys for itself."""
+        return int(rows * (longest + steps) * self.token_bytes)
+
     def read_common(self, ids: list[int]) -> None:
         """Nothing: each prompt is read whole."""
 

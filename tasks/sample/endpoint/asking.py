@@ -34,20 +34,18 @@ class Asker:
     def __init__(self, pool: Pool, settings: SamplingSettings, seed: int, policy: PolicyTokenizer) -> None:
         self._pool, self._settings, self._seed, self._policy = pool, settings, seed, policy
         self._pace = Pace(settings.endpoint.hedge_quantile, settings.endpoint.hedge_seconds)
-        self._gives_many = True
+        self._gives_many: bool | None = None  # until a server has shown it
 
     async def draws(self, row: Row, numbers: Sequence[int]) -> list[Answer]:
         """The draws of these numbers of one prompt, in their order.
 
         Raises:
-            PassingFaultError: a request was tried as often as allowed, and no server answered it.
+            PassingFaultError: a request was tried as often as allowed, and on each server, and none answered it.
             ConfigurationError: the servers refuse the request, the key, the model or the address.
         """
-        choices: list[Choice] = []
-        if len(numbers) > 1 and self._gives_many:
-            choices = await self._choices(row, numbers[0], len(numbers))
-            # Servers accept `n` and ignore it. What one did once it does again.
-            self._gives_many = len(choices) == len(numbers)
+        choices = await self._many(row, numbers) if len(numbers) > 1 and self._gives_many is not False else []
+        if not choices:  # one before the others: what is wrong with the prompt is said once
+            choices = await self._choices(row, numbers[0], 1)
         missing = numbers[len(choices) :]
         for alone in await asyncio.gather(*(self._choices(row, number, 1) for number in missing)):
             choices += alone
@@ -56,13 +54,33 @@ class Asker:
             for number, one in zip(numbers, choices, strict=True)
         ]
 
+    async def _many(self, row: Row, numbers: Sequence[int]) -> list[Choice]:
+        """What one request for several answers brings; none where the server may be one that has no `n`.
+
+        Some accept `n` and ignore it, some refuse it (llama.cpp's did, with 400 or 500 by its version). What one did once it
+        does again; a fault of the moment settles nothing.
+        """
+        if self._gives_many:
+            choices = await self._choices(row, numbers[0], len(numbers))
+        else:
+            try:
+                body = request_body(row, numbers[0], len(numbers), self._settings, self._seed)
+                choices = await self._hedged(body, len(numbers), set())
+            except RefusedQuestionError:
+                choices = []
+            except NoReplyError:
+                return []
+        self._gives_many = len(choices) == len(numbers)
+        return choices
+
     async def _choices(self, row: Row, draw: int, count: int) -> list[Choice]:
         """At least one answer, at most `count`."""
-        body = request_body(row, draw, count, self._settings, self._seed)
-        attempts = self._settings.endpoint.attempts
+        body, failed = request_body(row, draw, count, self._settings, self._seed), set[Server]()
+        # However many servers are down, each is asked before one is asked twice.
+        attempts = max(self._settings.endpoint.attempts, len(self._pool.servers))
         for attempt in range(1, attempts + 1):
             try:
-                return await self._hedged(body, count)
+                return await self._hedged(body, count, failed)
             except RefusedQuestionError as refused:
                 raise ConfigurationError(f"prompt {row['id']!r}: {refused}") from refused
             except NoReplyError as error:
@@ -75,13 +93,18 @@ class Asker:
             "see that they run and are not overloaded, or raise endpoint.attempts"
         )
 
-    async def _hedged(self, body: dict[str, Any], count: int) -> list[Choice]:
-        """The first answer of one request, or of two where the first is late; the other one is dropped unread."""
-        server = await self._pool.take()
+    async def _hedged(self, body: dict[str, Any], count: int, failed: set[Server]) -> list[Choice]:
+        """The first answer of one request, or of two where the first is late; the other one is dropped unread.
+
+        Args:
+            failed: servers that failed at this request, asked again only where there is no other; this one is added.
+        """
+        server = await self._pool.take(failed)
+        failed.add(server)
         asked = {asyncio.create_task(self._ask(server, body, count))}
         try:
             if await self._is_late(asked):
-                asked.add(asyncio.create_task(self._elsewhere(server, body, count)))
+                asked.add(asyncio.create_task(self._elsewhere(failed, body, count)))
             return await _first(asked)
         finally:
             for task in asked:
@@ -101,8 +124,8 @@ class Asker:
             if left <= 0:
                 return True
 
-    async def _elsewhere(self, first: Server, body: dict[str, Any], count: int) -> list[Choice]:
-        return await self._ask(await self._pool.take(avoid=first), body, count)
+    async def _elsewhere(self, failed: set[Server], body: dict[str, Any], count: int) -> list[Choice]:
+        return await self._ask(await self._pool.take(failed), body, count)
 
     async def _ask(self, server: Server, body: dict[str, Any], count: int) -> list[Choice]:
         """The answer of a server whose place was taken; gives the place back."""
@@ -112,13 +135,14 @@ class Asker:
                 data = await self._post(server, body, count)
         except (httpx.TransportError, TimeoutError) as error:
             # httpx has time-outs of its own, of connecting.
-            reason = f"{type(error).__name__} {error}".strip() if str(error) else f"no reply within {limit:g} s"
+            late = type(error) is TimeoutError
+            reason = f"no reply within {limit:g} s" if late else f"{type(error).__name__} {error}".strip()
             server.failed(reason)
             raise _MovedError(reason) from error
         finally:
             self._pool.give_back(server)
         took = time.monotonic() - started
-        choices = read_choices(data, count, self._policy.count)
+        choices = read_choices(data, count, self._settings, self._policy.count)
         if (ids := read_prompt(data)) is not None:
             self._policy.check_prompt(body["messages"], ids)
         server.answered()
@@ -129,8 +153,11 @@ class Asker:
         endpoint, most = server.endpoint, _REPLY_BYTES + count * self._settings.max_tokens * _TOKEN_BYTES
         url, whole = f"{endpoint.base_url}/chat/completions", {"model": endpoint.model, **body}
         async with server.client.stream("POST", url, json=whole) as reply:
+            if reply.headers.get("content-encoding", "identity") != "identity":
+                # A kilobyte can unpack to gigabytes before anyone could count them.
+                raise NoReplyError("its reply is compressed, which it was asked not to do")
             data = bytearray()
-            async for part in reply.aiter_bytes():
+            async for part in reply.aiter_raw():
                 data += part
                 if len(data) > most:
                     raise NoReplyError(f"its reply is longer than {most} bytes")

@@ -56,14 +56,16 @@ def request_body(row: Row, draw: int, count: int, settings: SamplingSettings, se
     }
 
 
-def read_choices(data: bytes, count: int, count_tokens: Callable[[str], int]) -> list[Choice]:
+def read_choices(data: bytes, count: int, settings: SamplingSettings, count_tokens: Callable[[str], int]) -> list[Choice]:
     """The answers in a reply, at most `count`; fewer than were asked for where the server gave fewer.
 
     Args:
+        settings: `stop`, before which an answer is cut (some servers leave it in), and `max_tokens`.
         count_tokens: text → tokens of the policy, for a server that does not tell.
 
     Raises:
-        NoReplyError: no chat completion, none of its answers, or one that is not finished (filtered, aborted).
+        NoReplyError: no chat completion, none of its answers, or one that is not finished (filtered, aborted) or longer
+            than `max_tokens`, which the token budget relies on.
         ConfigurationError: the server took a part of the answer out of the text (reasoning, tool calls).
     """
     try:
@@ -71,7 +73,7 @@ def read_choices(data: bytes, count: int, count_tokens: Callable[[str], int]) ->
         choices = reply["choices"][:count]
         usage = reply.get("usage") or {}
         told = _whole(usage.get("completion_tokens")) if len(reply["choices"]) == 1 else None
-        read = [_choice(choice, told, count_tokens) for choice in choices]
+        read = [_choice(choice, told, settings, count_tokens) for choice in choices]
     except _FAULTS as error:
         raise NoReplyError(f"its reply is no chat completion ({type(error).__name__}: {str(error)[:200]})") from error
     if not read:
@@ -81,13 +83,16 @@ def read_choices(data: bytes, count: int, count_tokens: Callable[[str], int]) ->
 
 def read_prompt(data: bytes) -> list[int] | None:
     """The prompt's token ids, where the server tells them (vLLM, with ``return_token_ids`` in `extra`); else None."""
-    if b'"prompt_token_ids"' not in data:
+    if b'"prompt_token_ids"' not in data or (ids := json.loads(data).get("prompt_token_ids")) is None:
         return None
-    ids = json.loads(data).get("prompt_token_ids")
-    return ids if isinstance(ids, list) else None
+    if not isinstance(ids, list) or any(type(one) is not int for one in ids):
+        raise NoReplyError("its prompt_token_ids are no list of token ids")
+    return ids
 
 
-def _choice(choice: Mapping[str, Any], told: int | None, count_tokens: Callable[[str], int]) -> Choice:
+def _choice(
+    choice: Mapping[str, Any], told: int | None, settings: SamplingSettings, count_tokens: Callable[[str], int]
+) -> Choice:
     message, reason = choice["message"], choice["finish_reason"]
     for part in ("reasoning_content", "reasoning", "tool_calls", "function_call"):
         if message.get(part):
@@ -97,16 +102,26 @@ def _choice(choice: Mapping[str, Any], told: int | None, count_tokens: Callable[
             )
     if reason not in FINISHED:
         raise NoReplyError(f"an answer ended with {str(reason)[:40]!r}")
-    text = message["content"] or ""
+    # JSON can say what UTF-8 cannot: half of a surrogate pair.
+    text = (message["content"] or "").encode("utf-8", "replace").decode()
     logprobs = _logprobs(choice.get("logprobs"))
     if isinstance(ids := choice.get("token_ids"), list):
         told = len(ids)
-    elif told is None:
-        told = len(logprobs) if logprobs else count_tokens(text) + (reason == "stop")
-    # JSON can say what UTF-8 cannot: half of a surrogate pair.
-    return Choice(
-        text.encode("utf-8", "replace").decode(), told, min(math.fsum(logprobs), 0.0) if logprobs else None, str(reason)
-    )
+    elif told is None and logprobs:
+        told = len(logprobs)
+    tokens = _length(told, settings.max_tokens, lambda: count_tokens(text) + (reason == "stop"))
+    if ends := [place for stop in settings.stop if (place := text.find(stop)) >= 0]:
+        text, reason = text[: min(ends)], "stop"
+    return Choice(text, tokens, min(math.fsum(logprobs), 0.0) if logprobs else None, str(reason))
+
+
+def _length(told: int | None, most: int, counted: Callable[[], int]) -> int:
+    """Tokens of an answer, at most `most`: what the server tells, or else the policy's tokenizer, which may write the same text
+    in a few more tokens than the model did."""
+    tokens = counted() if told is None else told
+    if tokens > (most if told is not None else 2 * most):
+        raise NoReplyError(f"it ignores max_tokens {most}: an answer has {min(tokens, 10**9)} tokens")
+    return min(tokens, most)
 
 
 def _logprobs(given: Any) -> list[float]:

@@ -39,7 +39,7 @@ def draw(
         model_folder: what ``endpoint.launch`` serves; its tokenizer counts the tokens where a server does not
             tell, and checks the prompt's where it does.
         requests: read as a stream, a little ahead of the servers.
-        settings: see `SamplingSettings` and its `endpoint`. `k` and `batch_rows` are not read.
+        settings: see `SamplingSettings` and its `endpoint`. `batch_rows` is not read.
         seed: the run's seed.
         dtype: ``float32`` or ``bfloat16``; what ``{dtype}`` in ``endpoint.launch`` becomes.
 
@@ -99,7 +99,12 @@ def _asking(settings: SamplingSettings, seed: int, policy: PolicyTokenizer) -> I
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, Asker]] = Future()
 
     async def main() -> None:
-        async with Pool(endpoints) as pool:
+        try:
+            servers = Pool(endpoints)
+        except Exception as error:
+            started.set_exception(error)
+            return
+        async with servers as pool:
             stop = asyncio.Event()
             started.set_result((asyncio.get_running_loop(), stop, Asker(pool, settings, seed, policy)))
             await stop.wait()

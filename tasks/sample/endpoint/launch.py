@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -12,18 +13,24 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 
 from tasks.runtime.errors import ConfigurationError, PassingFaultError, WinnowError
 from tasks.runtime.home import winnow_home
 from tasks.sample.endpoint.guard import GRACE_SECONDS
 
+log = logging.getLogger("winnow.sample")
+
 HOST = "127.0.0.1"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  what is warned of
 _WAKE_SECONDS = 0.2
 _TAIL_LINES = 15
 _LOGS_KEPT = 20
 _BY_SIGNAL = 128
+_REPLY_BYTES = 1 << 20
 
 
 class LaunchedServer:
@@ -94,9 +101,10 @@ class LaunchedServer:
         while (left := deadline - time.monotonic()) > 0:
             if error := self.ended():
                 raise error
-            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            if _listens(port):
                 said = self._asked(left)
                 if not said:
+                    self._warn_if_open(port)
                     return
             time.sleep(_WAKE_SECONDS)
         raise ConfigurationError(
@@ -104,17 +112,32 @@ class LaunchedServer:
             f"endpoint.start_limit or correct the command; the end of {self.log}:\n{self._tail()}"
         )
 
+    def _warn_if_open(self, port: int) -> None:
+        """Say so where other machines reach the server, which asks for no key."""
+        with suppress(psutil.Error):
+            for process in psutil.Process(self._guard.pid).children(recursive=True):
+                for one in process.net_connections("tcp"):
+                    if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.laddr.ip in _EVERYWHERE:
+                        log.warning("server %r listens to all the network; put {host} into endpoint.launch", self.launch)
+                        return
+
     def _asked(self, left: float) -> str:
         """Empty when the server answers a question; else what it says instead. A list of models proves nothing."""
         question = {"model": self.model, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
+        deadline, data = time.monotonic() + left, b""
         try:
             # No proxy of the environment stands between this machine and itself.
-            reply = httpx.post(f"{self.address}/chat/completions", json=question, timeout=left, trust_env=False)
+            about: dict[str, Any] = {"json": question, "timeout": left, "trust_env": False}
+            with httpx.stream("POST", f"{self.address}/chat/completions", **about) as reply:
+                for part in reply.iter_raw():
+                    data += part
+                    if len(data) > _REPLY_BYTES or time.monotonic() > deadline:
+                        return f"status {reply.status_code}, and a reply without end"
         except httpx.TransportError as error:
             return f"{type(error).__name__} {error}".strip()
         if reply.is_success:
             return ""
-        said = f"status {reply.status_code}: {reply.text[:300]!r}"
+        said = f"status {reply.status_code}: {data.decode(errors='replace')[:300]!r}"
         if reply.is_client_error and reply.status_code not in (408, 425, 429):
             raise ConfigurationError(f"the server {self.launch!r} refuses to answer a first question ({said})")
         return said
@@ -124,6 +147,15 @@ class LaunchedServer:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
             lines = file.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-_TAIL_LINES:]) or "(it printed nothing)"
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody takes connections there. This one is closed again: a server may take one after the other."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _filled(word: str, values: dict[str, str]) -> str:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 
 from tasks.runtime.endpoints import Endpoint
+from tasks.runtime.errors import ConfigurationError
 
 _CONNECT_SECONDS = 10.0
 _FIRST_REST, _LONGEST_REST = 0.5, 30.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@dataclass
+@dataclass(eq=False)
 class Server:
     """One server and how it does.
 
@@ -55,7 +55,10 @@ class Server:
 
 
 class Pool:
-    """The servers of one round; an async context manager, used from one event loop."""
+    """The servers of one round; an async context manager, used from one event loop.
+
+    Raises `ConfigurationError` for an address, or a proxy of the environment, that no client can use.
+    """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.servers = [Server(endpoint, _client(endpoint)) for endpoint in endpoints]
@@ -70,10 +73,10 @@ class Pool:
     async def __aexit__(self, *error: Any) -> None:
         await self._clients.aclose()
 
-    async def take(self, avoid: Server | None = None) -> Server:
+    async def take(self, avoid: Collection[Server]) -> Server:
         """The least loaded server, once it has a place; the caller gives the place back.
 
-        One that rests is taken only when all do (the one that rests shortest), `avoid` only when there is no other.
+        One that rests is taken only when all do (the one that rests shortest), one of `avoid` only when no other is awake.
         """
         while (server := self._best(avoid)) is None:
             self._freed.clear()
@@ -88,20 +91,25 @@ class Pool:
     def any_awake(self) -> bool:
         return any(server.awake() for server in self.servers)
 
-    def _best(self, avoid: Server | None) -> Server | None:
+    def _best(self, avoid: Collection[Server]) -> Server | None:
         awake = [server for server in self.servers if server.awake()]
-        others = [server for server in awake if server is not avoid]
-        known = others or awake or [min(self.servers, key=lambda server: server.rests_until)]
+        others = [server for server in awake if server not in avoid]
+        known = others or awake or [min(self.servers, key=lambda server: (server in avoid, server.rests_until))]
         best = min(known, key=lambda server: server.load)
         return best if best.load < 1 else None
 
 
 def _client(endpoint: Endpoint) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        headers={"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {},
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=endpoint.concurrency),
-        # The whole request has a limit of its own.
-        timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
-        # A proxy of the environment stands between machines, not between this one and itself.
-        trust_env=urlsplit(endpoint.base_url).hostname not in _LOOPBACK,
-    )
+    try:
+        return httpx.AsyncClient(
+            headers={"accept-encoding": "identity", **({"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {})},
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=endpoint.concurrency),
+            # The whole request has a limit of its own.
+            timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS),
+            # A proxy of the environment stands between machines, not between this one and itself.
+            trust_env=httpx.URL(endpoint.base_url).host not in _LOOPBACK,
+        )
+    except (httpx.InvalidURL, ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"endpoint {endpoint.base_url} cannot be asked ({error}); correct it, or the proxy that the environment sets"
+        ) from error

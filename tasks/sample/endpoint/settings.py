@@ -27,7 +27,8 @@ class EndpointSettings(BaseModel):
     launch: str = Field(
         "",
         description="Instead of addresses, the command that serves a model: 'vllm serve {model} --host {host} --port {port}'. "
-        "{model} is its folder; {dtype} is known too. Each model version has its own server, stopped afterwards.",
+        "{model} is its folder, {host} an address that only this machine reaches; {dtype} is known too. Each model version has "
+        "its own server, stopped afterwards. A secret belongs in the environment, which the server has too, and not here.",
     )
     extra: dict[str, Any] = Field(
         default={}, description="More fields for every request, such as a server's own parameters; they replace ours."
@@ -46,7 +47,7 @@ class EndpointSettings(BaseModel):
         600.0, ge=0.1, le=7200, description="Seconds one request may take before it is given up; a block has its own limit."
     )
     attempts: Annotated[int, Unkeyed()] = Field(
-        6, ge=1, le=20, description="How often a request is tried before the round fails."
+        6, ge=1, le=20, description="How often a request is tried, and once at least on each server, before the round fails."
     )
     hedge_quantile: Annotated[float, Unkeyed()] = Field(
         0.95,

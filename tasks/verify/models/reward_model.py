@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.chat.render import TemplateRefusedError, render_text
+from tasks.runtime.adapters import is_adapter
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.hardware import compute_dtype, usable_cores
 from tasks.verify.answers import after_thinking
@@ -90,13 +91,16 @@ def load_reward_model(folder: Path, dtype: str) -> RewardModel:
 
     Raises:
         ConfigurationError: it does not load; it is no sequence-classification model with one label; its head is not
-            among the weights, so that every reward would be random; it has no chat template or no padding token.
+            among the weights, so that every reward would be random; it has no chat template or no padding token; or it is
+            an adapter.
     """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     torch.set_num_threads(usable_cores())
+    if is_adapter(folder):
+        raise ConfigurationError(f"{folder} holds an adapter; merge the reward model into its base, and give that folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model, report = AutoModelForSequenceClassification.from_pretrained(

@@ -11,8 +11,11 @@ from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.rows import Row
 from tasks.sample.budget.hints import eligible, hinted_prompt, planned_hints, strip_hint
 from tasks.sample.budget.settings import BudgetSettings
+from tasks.sample.budget.waves import remembered
 from tasks.select.outcomes import Selection
+from tasks.select.pass_rates import tried_in_vain, updated
 from tasks.select.settings import SelectionSettings
+from tests.sample.budget.rounds import play
 
 HINT = "Add the tens first."
 
@@ -88,18 +91,40 @@ def test_whatever_question_and_hint_say_the_question_comes_back(question: str, h
 @pytest.mark.parametrize(
     ("known", "hint", "expected"),
     [
-        ((24.0, 0.0), HINT, True),
-        ((30.0, 0.001), HINT, True),
-        ((23.2, 0.0), HINT, False),
-        ((24.0, 1.0), HINT, False),
-        ((24.0, 0.0), "", False),
+        ({"draws": 24.0, "accepted": 0.0, "unsolved": 24.0}, HINT, True),
+        ({"draws": 7.0, "accepted": 0.0, "unsolved": 30.0}, HINT, True),
+        ({"draws": 30.0, "accepted": 0.001, "unsolved": 24.0}, HINT, True),
+        ({"draws": 24.0, "accepted": 0.0, "unsolved": 23.0}, HINT, False),
+        ({"draws": 40.0, "accepted": 0.4, "unsolved": 24.0}, HINT, False),
+        ({"draws": 24.0, "accepted": 0.0, "unsolved": 24.0}, "", False),
+        ({"draws": 24.0, "accepted": 0.0}, HINT, True),  # of an earlier version
+        ({"draws": 24.0, "accepted": 1.0}, HINT, False),
         (None, HINT, False),
     ],
 )
-def test_only_prompts_that_many_draws_never_solved_get_one(
-    known: tuple[float, float] | None, hint: str, expected: bool
-) -> None:
-    assert eligible(prompt(hint=hint), {"a": known} if known else {}, BudgetSettings()) is expected
+def test_only_prompts_that_many_draws_never_solved_get_one(known: Row | None, hint: str, expected: bool) -> None:
+    tried = tried_in_vain([{"prompt_id": "a", **known}] if known else [])
+    assert eligible(prompt(hint=hint), tried, BudgetSettings()) is expected
+
+
+@pytest.mark.parametrize("untold", [0, 3])
+def test_a_hopeless_prompt_comes_to_its_hint_and_keeps_it_until_it_is_solved(untold: int) -> None:
+    """Night after night with the defaults, where its faded draws settle at 20; on the first the verifier may have failed."""
+    last, settled = 40, 0.0
+    memory: list[Row] = []
+    hinted: list[int] = []
+    for night in range(last + 12):
+        if eligible(prompt(), tried_in_vain(memory), BudgetSettings()):
+            hinted.append(night)
+        known = remembered(memory)
+        settled = known["a"][0] if night == last else settled
+        made = play({"a": 1.0 if night == last else 0.0}, BudgetSettings(), known, seed=night).numbers.get("a", [])
+        samples = [{"sample_id": f"{night}/{draw}", "prompt_id": "a", "finish_reason": "stop"} for draw in made]
+        states = ["error" if not night and draw < untold else "accepted" if night == last else "rejected" for draw in made]
+        verdicts = [{**sample, "state": state} for sample, state in zip(samples, states, strict=True)]
+        memory = updated(memory, samples, verdicts)
+    assert hinted == list(range(2 if untold else 1, last + 1))
+    assert settled == pytest.approx(20, abs=0.1)
 
 
 @given(
@@ -111,10 +136,10 @@ def test_only_prompts_that_many_draws_never_solved_get_one(
 )
 def test_hints_stay_within_their_share(hopeless: int, tokens: tuple[int, int], longest: int, share: float, budget: int) -> None:
     prompts = [prompt(f"p{number}") for number in range(hopeless)]
-    memory = dict.fromkeys((row["id"] for row in prompts), (24.0, 0.0))
+    tried = dict.fromkeys((row["id"] for row in prompts), 24.0)
     settings = BudgetSettings(hint_share=share, token_budget=budget)
     spent, hinted = sum(tokens), tokens[1]
-    plan = planned_hints(prompts, memory, settings, tokens_spent=spent, longest=longest, seed=1, tokens_hinted=hinted)
+    plan = planned_hints(prompts, tried, settings, tokens_spent=spent, longest=longest, seed=1, tokens_hinted=hinted)
     most = longest * sum(count for _, _, count in plan)
     assert not plan or hinted + most <= share * (spent + most) + 1e-6
     assert not budget or not plan or spent + most <= budget

@@ -103,12 +103,23 @@ def test_a_hopeless_prompt_stays_one_whatever_the_rounding() -> None:
 
 @given(st.floats(0, 40), st.floats(0, 1))
 def test_only_easy_prompts_retire(draws: float, share: float) -> None:
-    standing = Standing(draws, draws * share)
-    if retired(standing, DEFAULT):
+    if retired(draws, draws * share, DEFAULT):
         assert draws >= 8
-        assert standing.remembered_rate > 0.9
-    assert retired(Standing(8.1, 8.1), DEFAULT)
-    assert not retired(Standing(8.0, 8.0), DEFAULT)
+        assert (draws * share + 1) / (draws + 2) > 0.9
+    assert retired(8.1, 8.1, DEFAULT)
+    assert not retired(8.0, 8.0, DEFAULT)
+
+
+@pytest.mark.parametrize("ways", [1, 1_000])
+def test_a_prompt_that_is_always_right_retires_within_a_week_and_comes_back_to_be_looked_at(ways: int) -> None:
+    memory, drawn = (0.0, 0.0), []
+    for night in range(40):
+        played = play({"a": 1.0}, BudgetSettings(review=0), {"a": memory}, ways=ways, seed=night).progress.get("a", Progress())
+        drawn.append(played.draws)
+        memory = memory[0] * 0.8 + played.draws, memory[1] * 0.8 + played.accepted
+    assert 3 <= drawn.index(0) < 7
+    assert 0 < sum(draws == 0 for draws in drawn[10:]) < 30
+    assert max(drawn[10:]) <= 3
 
 
 @pytest.mark.parametrize("strategy", sorted(LACKING))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tasks.runtime.errors import ContractError
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
-from tasks.sample.budget.progress import Progress, progress_of
+from tasks.sample.budget.progress import Progress, Tally, progress_of
 from tasks.sample.budget.settings import BudgetSettings
-from tasks.sample.budget.waves import plan_wave, plan_wave_folder, planned, remembered
+from tasks.sample.budget.waves import placed, plan_wave, plan_wave_folder, planned, remembered
 from tests.sample.budget.rounds import play
 
 MORE = {"wave": 0, "tokens_spent": 0, "longest": 10, "seed": 3}
@@ -49,10 +49,30 @@ def test_progress_refuses_what_does_not_fit_together() -> None:
         progress_of(samples, verdicts[:1])
     with pytest.raises(ContractError, match="two verdicts"):
         progress_of(samples, [*verdicts, verdicts[0]])
-    with pytest.raises(ContractError, match="missing or there twice"):
+    with pytest.raises(ContractError, match="number 0 is missing"):
         progress_of(samples[1:], verdicts)
-    with pytest.raises(ContractError, match="missing or there twice"):
+    with pytest.raises(ContractError, match="draw 0 of prompt 'a' is there twice"):
         progress_of([*samples, samples[0]], verdicts)
+    twice, judged = rows(answer("a", 0), answer("a", 2))
+    with pytest.raises(ContractError, match="there twice"):  # as many draws as their numbers ask for
+        progress_of([*twice, twice[0]], judged)
+
+
+def test_a_draw_in_two_shards_is_found() -> None:
+    tally, (samples, verdicts) = Tally(), rows(answer("a", 0), answer("a", 1))
+    tally.add(samples, verdicts)
+    with pytest.raises(ContractError, match="there twice"):
+        tally.add(samples[1:], verdicts)
+
+
+def test_requests_know_their_place_among_the_prompts() -> None:
+    prompts = [{"id": "a"}, {"id": "b", "family": "x"}, {"id": "c"}, {"id": "d", "family": "y"}]
+    asked = [{"prompt_id": "b"}, {"prompt_id": "d"}, {"prompt_id": "d"}]
+    assert [row["place"] for row in placed(asked, prompts, {})] == [1, 3, 3]
+    assert [row["temperature"] for row in placed(asked, prompts, {"": 1.0, "x": 0.5})] == [0.5, 1.0, 1.0]
+    for wrong in (asked[::-1], [{"prompt_id": "z"}]):
+        with pytest.raises(ContractError, match="not in the prompts' order"):
+            list(placed(wrong, prompts, {}))
 
 
 def test_retired_prompts_are_left_out_but_for_a_review() -> None:
@@ -78,7 +98,7 @@ def test_a_retired_prompt_comes_back_when_its_successes_have_faded() -> None:
     chosen = BudgetSettings(review=0)
     while not plan_wave([{"id": "a"}], {}, {"a": memory}, chosen, **MORE):
         memory, nights = (memory[0] * 0.8, memory[1] * 0.8), nights + 1
-    assert nights == 4
+    assert nights == 5
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, 30), min_size=1), st.integers(1, 500))
@@ -161,6 +181,8 @@ def test_a_round_over_folders_is_the_round_over_rows(tmp_path: Path) -> None:
         "retired": 1,
         "reviewed": 0,
         "solved": 2,
+        "unsolved": 3,
+        "accepted": sum(row["state"] == "accepted" for judged in verdicts for row in read_rows(judged)),
         "capped": 3,
         "tokens_reserved": 0,
     }

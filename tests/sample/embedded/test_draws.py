@@ -116,3 +116,14 @@ def test_a_draw_is_the_same_in_any_batch_order_and_company(family: str) -> None:
         assert texts(parts) == texts(together)
     later = answers(model, [Asked("5", range(2, 4), ids[5], 16)], settings)
     assert texts(later) == {key: text for key, text in texts(together).items() if key in later}
+
+
+def test_whoever_reads_the_answers_may_train_meanwhile_and_may_stop_reading() -> None:
+    model = random_model("llama", len(WORDS))
+    asked = [Asked("p", range(4), PROMPT, 8)]
+    reading = drawn(model, word_tokenizer(), asked, SamplingSettings(max_tokens=8), seed=3)
+    next(reading)
+    assert not torch.is_inference_mode_enabled()
+    reading.close()
+    assert model.config._attn_implementation == "sdpa"
+    model(torch.tensor([PROMPT])).logits.sum().backward()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.runtime.errors import DataError
-from tasks.sample.embedded.admission import Asked, Waiting, answer_limit, common_prefix, worst_tokens
+from tasks.sample.embedded.admission import Asked, Waiting, answer_limit, common_prefix
 from tasks.sample.embedded.answers import stop_tokens
+from tasks.sample.embedded.packed import PackedDecoder
 from tasks.sample.requests import Answer
 from tasks.sample.settings import SamplingSettings
 from tasks.sample.transformers_engine import drawn
@@ -88,24 +91,65 @@ def test_the_common_prefix_is_common_and_leaves_every_prompt_a_token(lists: list
     assert len(shared) == shortest - 1 or len({ids[len(shared)] for ids in lists}) > 1
 
 
+class Nothing(PackedDecoder):
+    """A decoder with no rows and no model, a token of which takes one byte."""
+
+    def __init__(self, under_way: int = 0) -> None:
+        self.token_bytes, self.groups, self.under_way = 1, [], under_way
+
+    def held(self) -> int:
+        return self.under_way
+
+
 @given(
-    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), min_size=1, max_size=20),
+    st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20), st.integers(1, 9)), min_size=1, max_size=20),
     st.integers(1, 12),
     st.integers(1, 500),
 )
 @settings(max_examples=100, deadline=None)
-def test_rows_and_memory_are_kept_and_every_draw_comes_once(shapes: list[tuple[int, int]], rows: int, memory: int) -> None:
-    asked = [Asked(str(at), range(draws), [0] * length, 5) for at, (length, draws) in enumerate(shapes)]
-    waiting, seen = Waiting(asked, rows, memory, 1), []
+def test_rows_and_memory_are_kept_and_every_draw_comes_once(shapes: list[tuple[int, int, int]], rows: int, memory: int) -> None:
+    asked = [Asked(str(at), range(draws), [0] * length, limit) for at, (length, draws, limit) in enumerate(shapes)]
+    waiting, seen, before = Waiting(asked, rows, memory, Nothing()), [], 40
     while waiting:
-        chosen = waiting.admitted(0, 0)
-        assert sum(len(one.draws) for one in chosen) <= rows
-        assert len(chosen) == 1 or sum(map(worst_tokens, chosen)) <= memory
+        chosen = waiting.admitted(0)
+        lengths, new = [len(one.ids) for one in chosen], sum(len(one.draws) for one in chosen)
+        assert new <= rows
+        # Every row may have the longest prompt's keys, which are copied to it, and be as long as the longest answer.
+        assert len(chosen) == 1 or new * (max(lengths) + max(one.limit for one in chosen)) <= memory
+        assert before >= max(lengths) <= 2 * min(lengths)
+        before = min(lengths)
         seen += [(one.prompt_id, draw) for one in chosen for draw in one.draws]
     assert sorted(seen) == sorted((one.prompt_id, draw) for one in asked for draw in one.draws)
 
 
 def test_new_prompts_wait_until_a_quarter_of_the_batch_is_free() -> None:
-    waiting = Waiting([Asked(str(at), range(2), [0], 5) for at in range(9)], 8, 10_000, 1)
-    assert len(waiting.admitted(0, 0)) == 4
-    assert [len(waiting.admitted(rows, 0)) for rows in (8, 7, 6, 0)] == [0, 0, 1, 4]
+    waiting = Waiting([Asked(str(at), range(2), [0], 5) for at in range(9)], 8, 10_000, Nothing())
+    assert len(waiting.admitted(0)) == 4
+    assert [len(waiting.admitted(rows)) for rows in (8, 7, 6, 0)] == [0, 0, 1, 4]
+
+
+def test_what_the_rows_under_way_will_need_is_left_to_them() -> None:
+    asked = [Asked(str(at), range(2), [0] * 100, 5) for at in range(9)]  # of 110 tokens each
+    found = [len(Waiting(asked, 100, 550, Nothing(under_way)).admitted(2)) for under_way in (0, 220, 440, 441)]
+    assert found == [5, 3, 1, 0]
+
+
+@pytest.mark.parametrize("longest", [9, 90])
+def test_the_memory_that_is_counted_is_the_memory_that_is_held(longest: int) -> None:
+    """When every row is as long as it may be; before that, and when rows have left, it is less."""
+    with torch.inference_mode():
+        decoder = PackedDecoder(random_model("llama", len(WORDS)))
+        decoder.read([[3] * 9, [4] * longest], [2, 3], 40)
+        counted = decoder.needed(2, longest, 5, 40)
+        assert decoder.held() == counted
+        for _ in range(40):
+            assert _bytes(decoder) <= counted
+            decoder.step(torch.full((5,), 5))
+        assert decoder.held() == _bytes(decoder) == counted
+        decoder.drop(np.array([0, 1, 3]))
+        assert _bytes(decoder) <= decoder.held() < counted
+
+
+def _bytes(decoder: PackedDecoder) -> int:
+    kept = [part for one in decoder.groups for part in (*one.keys, *one.values, *one.own_keys, *one.own_values)]
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept)

@@ -43,18 +43,20 @@ def echo(number: int, body: dict[str, Any]) -> Reply:
     return completion(*(choice(f"{said}|{number}|{index}", logprobs=[-0.5, -1.0]) for index in range(body.get("n", 1))))
 
 
-def settings(*addresses: str, k: int = 3, **endpoint: Any) -> SamplingSettings:
+def settings(*addresses: str, **endpoint: Any) -> SamplingSettings:
     about = {"addresses": list(addresses), "model": "policy-1", "hedge_quantile": 0, "time_limit": 5, **endpoint}
-    return SamplingSettings(engine="endpoint", k=k, endpoint=about)  # type: ignore[arg-type]
+    return SamplingSettings(engine="endpoint", endpoint=about)  # type: ignore[arg-type]
 
 
-def drawn(sampling: SamplingSettings, prompts: int = 4, seed: int = 7, folder: Path = Path("no-model")) -> list[Answer]:
+def drawn(
+    sampling: SamplingSettings, prompts: int = 4, seed: int = 7, folder: Path = Path("no-model"), k: int = 3
+) -> list[Answer]:
     """All answers, of which every draw of every prompt must be there once."""
     from tasks.sample.endpoint.engine import draw
 
     rows = [prompt(number) for number in range(prompts)]
-    answers = list(draw(folder, uniform_requests(rows, sampling.k), sampling, seed=seed, dtype="float32"))
-    expected = [(row["id"], number) for row in rows for number in range(sampling.k)]
+    answers = list(draw(folder, uniform_requests(rows, k), sampling, seed=seed, dtype="float32"))
+    expected = [(row["id"], number) for row in rows for number in range(k)]
     assert [(answer.prompt_id, answer.draw) for answer in answers] == expected
     return answers
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tasks.runtime.errors import ConfigurationError
 from tasks.runtime.replies import NoReplyError
 from tasks.sample.endpoint.chat import Choice, read_choices
+from tasks.sample.settings import SamplingSettings
 from tests.sample.endpoint.server import choice
 
+SETTINGS = SamplingSettings(stop=["zzz"])
 NAMES = ["choices", "message", "content", "finish_reason", "logprobs", "usage", "completion_tokens", "stop"]
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
@@ -23,14 +25,14 @@ ANYTHING = st.recursive(
 
 
 def read(*choices: Any, **more: Any) -> list[Choice]:
-    return read_choices(json.dumps({"choices": choices, **more}).encode(), 4, len)
+    return read_choices(json.dumps({"choices": choices, **more}).encode(), 4, SETTINGS, len)
 
 
 @examples(max_examples=100, deadline=None)
 @given(st.binary(max_size=80) | ANYTHING.map(lambda data: json.dumps(data).encode()))
 def test_no_reply_makes_it_raise_anything_unnamed(data: bytes) -> None:
     with pytest.raises((NoReplyError, ConfigurationError)):
-        read_choices(data, 2, len)
+        read_choices(data, 2, SETTINGS, len)
 
 
 @examples(max_examples=100, deadline=None)
@@ -42,7 +44,7 @@ def test_what_is_read_can_be_stored(content: Any, logprobs: Any, usage: Any) -> 
     except NoReplyError:
         return
     assert type(got.text) is str
-    assert got.token_count >= 0
+    assert 0 <= got.token_count <= SETTINGS.max_tokens
     assert got.logprob is None or got.logprob <= 0
 
 

@@ -24,7 +24,7 @@ def test_it_asks_for_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("WINNOW_ENDPOINT_KEY", "sk-1")
     row = prompt(1) | {"messages": [{"role": "user", "content": "Hello", "train": False}]}
     with peer(echo) as server:
-        sampling = settings(server.base_url, k=2, extra={"chat_template_kwargs": {"enable_thinking": False}}).model_copy(
+        sampling = settings(server.base_url, extra={"chat_template_kwargs": {"enable_thinking": False}}).model_copy(
             update={
                 "temperature": 0.7,
                 "top_p": 0.9,
@@ -57,7 +57,7 @@ def test_it_asks_for_what_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_openai_does_not_know_is_left_out_where_it_is_not_set() -> None:
     with peer(echo) as server:
-        drawn(settings(server.base_url, k=1, logprobs=False), prompts=1)
+        drawn(settings(server.base_url, logprobs=False), k=1, prompts=1)
     assert server.requests[0][2].keys() == {"model", "messages", "temperature", "top_p", "max_tokens", "seed"}
 
 
@@ -78,7 +78,7 @@ def test_a_draw_has_the_same_seed_in_any_round_and_order() -> None:
 
 def test_many_draws_come_in_requests_of_the_size_that_is_set() -> None:
     with peer(echo) as server:
-        drawn(settings(server.base_url, k=7, draws_per_request=3), prompts=2)
+        drawn(settings(server.base_url, draws_per_request=3), k=7, prompts=2)
     assert sorted(body.get("n", 1) for _, _, body in server.requests) == [1, 1, 3, 3, 3, 3]
 
 
@@ -88,7 +88,7 @@ def test_tokens_and_log_probabilities_are_the_servers() -> None:
         return completion(one, usage={"completion_tokens": 4})
 
     with peer(script) as server:
-        (answer,) = drawn(settings(server.base_url, k=1), prompts=1)
+        (answer,) = drawn(settings(server.base_url), k=1, prompts=1)
     assert (answer.text, answer.token_count, answer.logprob, answer.finish_reason) == ("Yes.", 4, -1.75, "length")
 
 
@@ -97,12 +97,12 @@ def test_usage_of_several_answers_is_not_that_of_one() -> None:
         return completion(choice("a", logprobs=[-1.0]), choice("b", logprobs=[-1.0, -1.0]), usage={"completion_tokens": 99})
 
     with peer(script) as server:
-        assert [answer.token_count for answer in drawn(settings(server.base_url, k=2), prompts=1)] == [1, 2]
+        assert [answer.token_count for answer in drawn(settings(server.base_url), k=2, prompts=1)] == [1, 2]
 
 
 def test_tokens_are_counted_where_the_server_does_not_tell(embedded_model: Path) -> None:
     with peer(lambda number, body: completion(choice("The answer is 12."), choice("The answer is", "length"))) as server:
-        whole, cut = drawn(settings(server.base_url, k=2), prompts=1, folder=embedded_model)
+        whole, cut = drawn(settings(server.base_url), k=2, prompts=1, folder=embedded_model)
     assert (whole.token_count, cut.token_count) == (8, 3)
     assert whole.logprob is None
 
@@ -119,11 +119,11 @@ def test_token_ids_are_counted_and_the_prompts_compared(embedded_model: Path) ->
         return completion(choice("a") | {"token_ids": [5, 6, 2]}, prompt_token_ids=ids)
 
     with peer(script) as server:
-        sampling = settings(server.base_url, k=1, extra={"return_token_ids": True})
-        assert drawn(sampling, prompts=1, folder=embedded_model)[0].token_count == 3
+        sampling = settings(server.base_url, extra={"return_token_ids": True})
+        assert drawn(sampling, prompts=1, folder=embedded_model, k=1)[0].token_count == 3
         ids.insert(0, 1)  # a second BOS
         with pytest.raises(ConfigurationError, match="with its own chat template"):
-            drawn(sampling, prompts=1, folder=embedded_model)
+            drawn(sampling, prompts=1, folder=embedded_model, k=1)
 
 
 def test_a_model_without_a_tokenizer_cannot_count(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_model_without_a_tokenizer_cannot_count(tmp_path: Path) -> None:
         peer(lambda number, body: completion(choice("a"))) as server,
         pytest.raises(ConfigurationError, match="no tokenizer to count"),
     ):
-        drawn(settings(server.base_url, k=1), prompts=1, folder=tmp_path)
+        drawn(settings(server.base_url), k=1, prompts=1, folder=tmp_path)
 
 
 def test_requests_are_read_only_a_little_ahead_of_the_servers() -> None:
@@ -160,7 +160,7 @@ def test_no_more_at_once_than_allowed_and_the_less_loaded_server_first() -> None
         return Reply(echo(number, body).parts, pause=0.03)
 
     with peer(slow) as one, peer(slow) as two:
-        drawn(settings(one.base_url, two.base_url, k=1, concurrency=3), prompts=24)
+        drawn(settings(one.base_url, two.base_url, concurrency=3), k=1, prompts=24)
     assert (one.at_once, two.at_once) == (3, 3)
     assert min(len(one.requests), len(two.requests)) >= 8
 
@@ -211,5 +211,5 @@ def test_a_proxy_of_the_environment_does_not_stand_before_this_machine(monkeypat
 def test_text_that_utf8_cannot_say_becomes_text_that_it_can() -> None:
     raw = json.dumps({"choices": [choice("half \ud800 a pair", logprobs=[-1.0])]}).encode()
     with peer(lambda number, body: Reply([raw])) as server:
-        (answer,) = drawn(settings(server.base_url, k=1), prompts=1)
+        (answer,) = drawn(settings(server.base_url), k=1, prompts=1)
     assert answer.text == "half ? a pair"

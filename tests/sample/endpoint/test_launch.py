@@ -60,9 +60,9 @@ def command(child: Path | None = None, seconds: float = 0) -> str:
     return f"{PYTHON} -m tests.sample.endpoint.server {{port}} {seconds} --model {{model}}{more}"
 
 
-def sampling(launch: str, k: int = 2, **endpoint: Any) -> SamplingSettings:
+def sampling(launch: str, **endpoint: Any) -> SamplingSettings:
     about = {"launch": launch, "hedge_quantile": 0, "start_limit": 30, **endpoint}
-    return SamplingSettings(engine="endpoint", k=k, endpoint=about)  # type: ignore[arg-type]
+    return SamplingSettings(engine="endpoint", endpoint=about)  # type: ignore[arg-type]
 
 
 def gone(pids: str) -> bool:
@@ -75,7 +75,7 @@ def gone(pids: str) -> bool:
 
 
 def test_it_serves_and_ends_with_all_it_started(child: Path, at_home: Path) -> None:
-    answers = drawn(sampling(command(child)), folder=Path("some model"))
+    answers = drawn(sampling(command(child)), folder=Path("some model"), k=2)
     assert len({answer.text for answer in answers}) == 8
     assert gone(child.read_text())
     (log,) = at_home.glob("*.log")
@@ -137,6 +137,41 @@ def test_a_server_that_never_answers_is_ended() -> None:
         drawn(sampling(launch, start_limit=1))
 
 
+def test_a_server_that_takes_one_connection_after_the_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """And where it listens."""
+    caplog.set_level("WARNING", "winnow")
+    (tmp_path / "simple.py").write_text(
+        "import http.server, json, sys\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_POST(self):\n"
+        "        self.rfile.read(int(self.headers['content-length']))\n"
+        "        tokens = {'content': [{'logprob': -1.0}]}\n"
+        "        one = {'message': {'content': 'x'}, 'finish_reason': 'stop', 'logprobs': tokens}\n"
+        "        self.send_response(200); self.end_headers()\n"
+        "        self.wfile.write(json.dumps({'choices': [one]}).encode())\n"
+        "http.server.HTTPServer((sys.argv[2], int(sys.argv[1])), Handler).serve_forever()\n"
+    )
+    launch = f"{PYTHON} '{tmp_path}/simple.py' {{port}} {{host}} {{model}}"
+    assert len(drawn(sampling(launch), k=2)) == 8
+    assert not caplog.records
+    drawn(sampling(launch.replace("{host}", "0.0.0.0")), k=1)
+    assert "listens to all the network" in caplog.text
+
+
+def test_a_first_answer_without_end_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "import http.server, sys, time\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_POST(self):\n"
+        "        self.send_response(200); self.end_headers()\n"
+        "        while True: self.wfile.write(b' '); time.sleep(0.05)\n"
+        "http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
+    )
+    launch = f"{PYTHON} '{tmp_path}/endless.py' {{port}} {{model}}"
+    with pytest.raises(ConfigurationError, match=r"did not answer within 4 s \(it said: status 200, and a reply without end"):
+        drawn(sampling(launch, start_limit=4))
+
+
 def test_no_shell_reads_the_command(tmp_path: Path) -> None:
     launch = f"{PYTHON} -c 'import sys; sys.exit(repr(sys.argv[1:]))' {{model}} {{port}} ; touch {tmp_path}/touched"
     with pytest.raises(ConfigurationError, match=r"\['m \$\(id\)', '\d+', ';', 'touch'"):
@@ -177,7 +212,7 @@ def test_kept_servers_are_shared_and_a_models_server_gives_way_to_the_next() -> 
             server.kill()
         psutil.wait_procs([guard], 5)
         with served(Path("c"), settings, "float32") as again:
-            assert len(drawn(SamplingSettings(engine="endpoint", k=1, endpoint=again))) == 4
+            assert len(drawn(SamplingSettings(engine="endpoint", endpoint=again), k=1)) == 4
     assert guards() == []
 
 

@@ -23,7 +23,6 @@ def test_end_to_end(embedded_model: Path, tmp_path: Path, monkeypatch: pytest.Mo
     transformers = Path(sys.executable).with_name("transformers")
     sampling = SamplingSettings(
         engine="endpoint",
-        k=2,
         max_tokens=12,
         endpoint={  # type: ignore[arg-type]
             "launch": f"'{transformers}' serve {{model}} --host {{host}} --port {{port}} --dtype {{dtype}}",
