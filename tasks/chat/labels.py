@@ -96,6 +96,7 @@ class _Plan:
     """A chat row with its texts, or what speaks against it."""
 
     id: str
+    weight: float | None = None
     scripts: Sequence[Script] = ()
     refusal: Reject | None = None
 
@@ -111,7 +112,8 @@ class _Labeller:
     def plan(self, row: Mapping[str, Any]) -> _Plan:
         name = str(row["id"])
         try:
-            return _Plan(name, self._planner.scripts(Conversation.of(row, self._settings.mask)))
+            scripts = self._planner.scripts(Conversation.of(row, self._settings.mask))
+            return _Plan(name, row.get("weight"), scripts)
         except (RowRefusedError, TemplateRefusedError) as refusal:
             return _Plan(name, refusal=_reject(name, refusal))
 
@@ -136,6 +138,8 @@ class _Labeller:
                 rows.extend(self._row(part, again) for part in shorter)
         except (RowRefusedError, TemplateRefusedError) as refusal:
             return Rendering(plan.id, [], _reject(plan.id, refusal))
+        if plan.weight is not None:
+            rows = [row | {"weight": plan.weight} for row in rows]
         return Rendering(plan.id, rows, left_out=left_out)
 
     def _row(self, script: Script, encoded: Encoded) -> Row:

@@ -9,7 +9,7 @@ from tasks.runtime.run import current_run
 from tasks.runtime.task import in_stage, winnow_task
 
 
-@winnow_task(version="2", label="render {of}", unkeyed=("of",))
+@winnow_task(version="3", label="render {of}", unkeyed=("of",))
 def render_labels(chat: list[DatasetRef], model: ModelRef, settings: RenderSettings, of: str) -> DatasetRef:
     """Render chat rows with the model's own template.
 

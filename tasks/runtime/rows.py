@@ -29,7 +29,15 @@ _LABEL_BATCH = 200
 
 _text, _int, _float = pa.string(), pa.int64(), pa.float64()
 _turns = pa.list_(pa.struct([("role", _text), ("content", _text)]))
-_chat = {"id": _text, "messages": _text, "source": _text, "family": _text, "tools": _text, "metadata": _text}
+_chat = {
+    "id": _text,
+    "messages": _text,
+    "source": _text,
+    "family": _text,
+    "tools": _text,
+    "weight": _float,  # in the loss; 1 where there is none
+    "metadata": _text,
+}
 
 SCHEMAS: dict[str, pa.Schema] = {
     kind: pa.schema(list(fields.items()))

@@ -19,7 +19,7 @@ from tasks.select.balance import least_bad, quota_reasons, without
 from tasks.select.contamination import contaminated_prompts
 from tasks.select.filters import SOFT, filter_reasons
 from tasks.select.near_duplicates import comparable_text, near_duplicate_reasons
-from tasks.select.pass_rates import UNCOUNTED, pass_rate
+from tasks.select.pass_rates import UNCOUNTED, pass_rate, row_weight
 from tasks.select.rules.lots import Candidates
 from tasks.select.settings import SelectionSettings
 
@@ -199,6 +199,7 @@ class Selection:
             "source": "rsf",
             "metadata": about | {"round": sample.get("round", 0)},
             **({"family": prompt["family"]} if "family" in prompt else {}),
+            **({"weight": row_weight(self.pass_rate(prompt["id"]))} if self.settings.weighting == "difficulty" else {}),
         }
 
 

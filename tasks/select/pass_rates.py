@@ -36,6 +36,11 @@ def pass_rate(row: Mapping[str, Any]) -> float:
     return (float(row["accepted"]) + 1) / (float(row["draws"]) + 2)
 
 
+def row_weight(rate: float) -> float:
+    """What an answer weighs in the loss: 2 (1 − p̂), between 0.25 and 2: more, the harder its prompt."""
+    return min(2.0, max(0.25, 2 * (1 - rate)))
+
+
 def tried_in_vain(memory: Iterable[Row]) -> dict[str, float]:
     """Prompt id → draws since its last success, of prompts whose successes, if any, are forgotten."""
     return {row["prompt_id"]: _unsolved(row) for row in memory if row["accepted"] < FORGOTTEN}

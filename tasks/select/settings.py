@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tasks.runtime.errors import ConfigurationError
@@ -36,6 +38,10 @@ class SelectionSettings(BaseModel):
         ge=0,
         le=1,
         description="Estimated pass rate below which a prompt is hard: filters leave one answer of it when it was solved.",
+    )
+    weighting: Literal["difficulty", "equal"] = Field(
+        "difficulty",
+        description="What an answer weighs in the loss. difficulty: 2 (1 − pass rate), from 0.25 to 2; equal: 1.",
     )
     filters: FilterSettings = Field(default=FilterSettings(), description="What makes an accepted answer unfit to train on.")
     near_duplicates: NearDuplicateSettings = Field(

@@ -13,7 +13,7 @@ from tasks.select.replay import replay_folder
 from tasks.select.settings import SelectionSettings
 
 
-@winnow_task(version="3", label="{of}, round {round}", unkeyed=("round", "of"))
+@winnow_task(version="4", label="{of}, round {round}", unkeyed=("round", "of"))
 def select_answers(
     samples: list[DatasetRef],
     verdicts: list[DatasetRef],

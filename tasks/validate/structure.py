@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -62,6 +63,10 @@ def _numbers(value: Any) -> bool:
     return all(abs(x) < 2**63 for x in value if type(x) is int)
 
 
+def _weight(value: Any) -> bool:
+    return _number(value) and 0 < value < math.inf
+
+
 def _object(value: Any) -> bool:
     return isinstance(value, dict)
 
@@ -94,6 +99,7 @@ FIELDS: dict[str, dict[str, tuple[Check, bool]]] = {
         "source": (_text, True),
         "family": (_text, False),
         "tools": (_objects, False),
+        "weight": (_weight, False),
         "metadata": (_object, False),
     },
     "prompts": {

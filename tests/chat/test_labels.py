@@ -283,3 +283,8 @@ def test_prefix_is_refused_exactly_when_it_does_not_hold(tokenizer: Any, content
     # An answer that holds the closing token is refused for that, whatever else is wrong with it.
     if reason != "control_token":
         assert (reason == "prefix_tokens") == (whole[: len(prompt)] != prompt)
+
+
+def test_a_rows_weight_goes_with_it(tokenizer: Any) -> None:
+    assert render(tokenizer, row("2+2?", "4") | {"weight": 0.25})["weight"] == 0.25
+    assert "weight" not in render(tokenizer, row("2+2?", "4"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.runtime.errors import ContractError
 from tasks.runtime.rows import STATES, Row, read_rows, write_rows
-from tasks.select.pass_rates import FORGOTTEN, UNCOUNTED, pass_rate, tried_in_vain, update_folder, updated
+from tasks.select.pass_rates import FORGOTTEN, UNCOUNTED, pass_rate, row_weight, tried_in_vain, update_folder, updated
 
 Night = list[tuple[str, str]]  # a prompt and the state of an answer to it, for each draw
 NIGHTS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(STATES)), max_size=20)
@@ -146,3 +146,8 @@ def test_folders_are_updated(tmp_path: Path) -> None:
     assert update_folder(None, *night("1", nights[0]), first) == {"rows": 2, "new": 2, "forgotten": 0}
     assert update_folder(first, *night("2", nights[1]), second, decay=0.04) == {"rows": 2, "new": 1, "forgotten": 1}
     assert list(read_rows(second)) == updated(after(nights[0]), *drawn(nights[1]), decay=0.04)
+
+
+@pytest.mark.parametrize(("rate", "weight"), [(0.0, 2.0), (0.5, 1.0), (0.75, 0.5), (0.9, 0.25), (1.0, 0.25)])
+def test_an_answer_to_a_hard_prompt_weighs_more(rate: float, weight: float) -> None:
+    assert row_weight(rate) == pytest.approx(weight)

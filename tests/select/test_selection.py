@@ -316,3 +316,12 @@ def test_nothing_accepted_is_an_empty_dataset(tmp_path: Path) -> None:
     counts = select_folders([samples], [verdicts], prompts, SelectionSettings(), out)
     assert (counts["rows"], counts["drawn"], list(read_rows(out))) == (0, 1, [])
     assert fates({"rows": 0, "drawn": 0}) == [Fate("kept", 0, 0.0)]
+
+
+def test_rows_weigh_by_difficulty_or_all_the_same() -> None:
+    samples = [sample("a", 0), sample("b", 0), sample("b", 1, "It is 8")]
+    rates = [{"prompt_id": "a", "draws": 18.0, "accepted": 0.0}, {"prompt_id": "b", "draws": 6.0, "accepted": 5.0}]
+    kept, _, _ = choose(samples, ["accepted"] * 3, about={"pass_rates": rates})
+    assert [row["weight"] for row in kept] == pytest.approx([1.9, 0.5, 0.5])
+    kept, _, _ = choose(samples, ["accepted"] * 3, about={"pass_rates": rates}, weighting="equal")
+    assert not any("weight" in row for row in kept)

@@ -15,7 +15,7 @@ from tasks.runtime.errors import ContractError, DataError
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.sample.budget.settings import BudgetSettings
 from tasks.sample.budget.waves import request_rows
-from tasks.select.pass_rates import tried_in_vain
+from tasks.select.pass_rates import row_weight, tried_in_vain
 from tasks.select.rules.lots import lot
 
 _SUFFIX = "+hint"
@@ -63,7 +63,9 @@ def strip_hint(row: Row, prompt: Row) -> Row:
             f"row {row['id']!r} does not answer prompt {hinted['id']!r}; strip a hint with the row's own prompt"
         )
     bare = [turn | {"content": own["content"]} for turn, own in zip(turns, prompt["messages"], strict=True)]
-    return row | {"messages": [*bare, answer], "metadata": about | {"prompt_id": prompt["id"], "hinted": True}}
+    bare_row = row | {"messages": [*bare, answer], "metadata": about | {"prompt_id": prompt["id"], "hinted": True}}
+    # The rate with a hint says nothing: without one the prompt was never solved.
+    return bare_row | ({"weight": row_weight(0.0)} if "weight" in row else {})
 
 
 def planned_hints(

@@ -43,11 +43,6 @@ class Standing:
         return pass_rate({"draws": draws, "accepted": accepted})
 
 
-def row_weight(rate: float) -> float:
-    """What an answer weighs in training: 2 (1 − p̂), between 0.25 and 2: more, the harder its prompt."""
-    return min(2.0, max(0.25, 2 * (1 - rate)))
-
-
 def share_of_target(rate: float, target: int) -> int:
     """Correct answers wanted of a prompt with pass rate p̂: max(1, ⌈target (1 − p̂)⌉) (Prop2Diff, arXiv 2407.13690)."""
     return max(1, math.ceil(target * (1 - rate) - _ROUNDING))

@@ -62,6 +62,7 @@ def test_the_hint_is_not_trained_on_and_the_row_is_marked() -> None:
     (row,) = chosen(hinted_prompt(prompt()), "20 + 40 = 60, 3 + 5 = 8, 68")
     assert HINT in row["messages"][-2]["content"]
     stripped = strip_hint(row, prompt())
+    assert stripped["weight"] == 2.0  # without its hint the prompt was never solved
     assert stripped["messages"] == bare["messages"]
     assert stripped["metadata"] == {**bare["metadata"], "sample_id": "a+hint/1/0", "hinted": True}
     assert stripped["id"] != bare["id"]

@@ -20,7 +20,6 @@ from tasks.sample.budget.strategies import (
     next_draws,
     prop2diff,
     retired,
-    row_weight,
     sequential,
     share_of_target,
     wanted,
@@ -47,20 +46,15 @@ def expected_draws(rate: float, chosen: BudgetSettings, draws: float = 0.0, acce
     return more(0, 0)
 
 
-@pytest.mark.parametrize(
-    ("rate", "wanted", "weight"),
-    [(0.0, 8, 2.0), (0.5, 4, 1.0), (0.75, 2, 0.5), (0.9, 1, 0.25), (0.99, 1, 0.25), (1.0, 1, 0.25)],
-)
-def test_the_target_and_the_weight_of_a_pass_rate(rate: float, wanted: int, weight: float) -> None:
+@pytest.mark.parametrize(("rate", "wanted"), [(0.0, 8), (0.5, 4), (0.75, 2), (0.9, 1), (0.99, 1), (1.0, 1)])
+def test_the_target_of_a_pass_rate(rate: float, wanted: int) -> None:
     assert share_of_target(rate, 8) == wanted
-    assert row_weight(rate) == pytest.approx(weight)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(1, 64))
-def test_targets_and_weights_grow_with_difficulty(one: float, other: float, target: int) -> None:
+def test_targets_grow_with_difficulty(one: float, other: float, target: int) -> None:
     hard, easy = sorted((one, other))
     assert share_of_target(hard, target) >= share_of_target(easy, target) >= 1
-    assert 0.25 <= row_weight(easy) <= row_weight(hard) <= 2
 
 
 @pytest.mark.parametrize(
