@@ -87,9 +87,9 @@ def attention(query: Any, key: Any, value: Any, scale: float, mask: Any = None) 
     return (scores - total[..., None]).exp().to(query.dtype) @ value, total
 
 
-def merged(one: tuple[Any, Any], other: tuple[Any, Any]) -> Any:
-    """Attention over two disjoint sets of keys, from that over each and the log-sum-exps."""
+def merged(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Attention over two disjoint sets of keys and its log-sum-exp, from those over each."""
     import torch
 
     weight = torch.sigmoid(one[1] - other[1])[..., None].to(one[0].dtype)
-    return torch.lerp(other[0], one[0], weight)
+    return torch.lerp(other[0], one[0], weight), torch.logaddexp(one[1], other[1])

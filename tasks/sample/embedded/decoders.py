@@ -30,7 +30,11 @@ def decoder_for(model: Any, longest: int) -> PackedDecoder | PaddedDecoder:
     expected = model(input_ids=probe[None], use_cache=False).logits[0].float()
     try:
         packed = PackedDecoder(model)
-        error = _difference(packed, probe, expected)
+        copied = packed.copied_up_to
+        errors = []
+        for packed.copied_up_to in (0, copied):  # the rows' prompts beside them, and copied to them
+            errors.append(_difference(packed, probe, expected))
+        error = max(errors)
         if error < _AGREES and (packed.window is None or packed.window >= longest):
             return packed
         why = f"the logits differ by {error:.0%}" if error >= _AGREES else f"it sees {packed.window} tokens of {longest}"

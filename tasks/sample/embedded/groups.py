@@ -23,6 +23,7 @@ class Group:
     """A few prompts and their rows, all of which have written the same number of tokens.
 
     Attributes:
+        start: tokens that all prompts begin with; they are kept elsewhere, and nothing below counts them.
         lengths: tokens of each prompt.
         owner: for each row, which prompt; rows are in no order of prompts once some have left.
         keys, values: of the prompts, for each layer (prompts, key heads, longest prompt, width); padded on the right. Empty
@@ -31,16 +32,18 @@ class Group:
             places of a copied prompt.
     """
 
-    def __init__(self, lengths: list[int], draws: list[int], steps: int) -> None:
+    def __init__(
+        self, lengths: list[int], draws: list[int], steps: int, start: int = 0, copied_up_to: int = COPIED_UP_TO
+    ) -> None:
         """`steps`: the most tokens that a row writes."""
-        self.lengths = lengths
+        self.lengths, self.start = lengths, start
         self.owner: NDArray[np.int64] = np.repeat(np.arange(len(lengths)), draws)
         self.steps, self.written = steps, 0
         self.keys: list[Any] = []
         self.values: list[Any] = []
         self.own_keys: list[Any] = []
         self.own_values: list[Any] = []
-        self._copied = max(lengths) if max(lengths) <= COPIED_UP_TO else 0  # places
+        self._copied = max(lengths) if max(lengths) <= copied_up_to else 0  # places
         self._mask: Any = None
         self._arranged = False
 
@@ -54,7 +57,7 @@ class Group:
 
     def positions(self) -> NDArray[np.int64]:
         """Of the token each row is about to read."""
-        return np.asarray(self.lengths)[self.owner] + self.written
+        return self.start + np.asarray(self.lengths)[self.owner] + self.written
 
     def begin_step(self, device: Any, dtype: Any) -> None:
         """Make room for one token more, and arrange the rows. Before each forward pass."""
@@ -97,8 +100,13 @@ class Group:
         self._table = torch.from_numpy(table).to(device)
         self._places = torch.from_numpy(places).to(device)
 
-    def attend(self, layer: int, query: Any, key: Any, value: Any, scale: float) -> Any:
-        """One new token a row: query (rows, heads, width), key and value (rows, key heads, width) → (rows, heads, width)."""
+    def attend(self, layer: int, query: Any, key: Any, value: Any, scale: float, before: tuple[Any, Any] | None) -> Any:
+        """One new token a row: query (rows, heads, width), key and value (rows, key heads, width) → (rows, heads, width).
+
+        Args:
+            before: attention over what all prompts begin with and its log-sum-exp, (rows, key heads, heads ÷ key heads, width)
+                and without the width; None where they have nothing in common.
+        """
         rows, heads, width = query.shape
         own_keys, own_values = self.own_keys[layer], self.own_values[layer]
         at, kept = self._copied + self.written, own_keys.shape[1]
@@ -109,8 +117,11 @@ class Group:
         own = attention(
             query.view(rows, kept, shared, width), own_keys[:rows, :, : at + 1], own_values[:rows, :, : at + 1], scale, mask
         )
-        answer = own[0] if self._copied else merged(self._of_prompt(layer, query, kept, scale), own)
-        return answer.reshape(rows, heads, width)
+        if not self._copied:
+            own = merged(self._of_prompt(layer, query, kept, scale), own)
+        if before is not None:
+            own = merged(before, own)
+        return own[0].reshape(rows, heads, -1)
 
     def _of_prompt(self, layer: int, query: Any, kept: int, scale: float) -> tuple[Any, Any]:
         """Attention of each row over its prompt; the rows of a prompt are rows of one product, too."""

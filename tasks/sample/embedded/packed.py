@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.sample.embedded import attention
-from tasks.sample.embedded.groups import Group, worst_tokens
+from tasks.sample.embedded.groups import COPIED_UP_TO, Group, worst_tokens
 
 # Kernels are set up for each new number of rows, and the smallest ones add up in another order.
 _ROWS_MULTIPLE = 16
@@ -24,6 +24,8 @@ class PackedDecoder:
     """The rows under way and what the model has read of each.
 
     Attributes:
+        common: the tokens that all prompts begin with; their keys and values are kept once.
+        copied_up_to: tokens of a prompt, after those, that is copied to its rows.
         token_bytes: memory of one token's keys and values.
         window: the model's narrowest sliding window, known after the first pass; None without one.
     """
@@ -33,6 +35,7 @@ class PackedDecoder:
         model.set_attn_implementation(attention.NAME)
         self.model, self.groups = model, list[Group]()
         self.common: list[int] = []
+        self.copied_up_to = COPIED_UP_TO
         self._common_keys: list[Any] = []
         self._common_values: list[Any] = []
         self.token_bytes = 0
@@ -62,7 +65,8 @@ class PackedDecoder:
         """
         import torch
 
-        group = Group([len(ids) for ids in prompts], draws, steps)
+        start = len(self.common)
+        group = Group([len(ids) - start for ids in prompts], draws, steps, start, self.copied_up_to)
         logits, first = [], 0
         while first < len(prompts):
             last, tokens = first, 0
@@ -112,7 +116,7 @@ class PackedDecoder:
         positions = np.concatenate([*(group.positions() for group in self.groups), np.zeros(padding, np.int64)])
         logits = attention.run(
             self.model,
-            _Writing(self.groups),
+            _Writing(self),
             input_ids=torch.nn.functional.pad(tokens, (0, padding))[None],
             position_ids=torch.from_numpy(positions)[None].to(device),
         )
@@ -133,11 +137,11 @@ class PackedDecoder:
 
     def held(self) -> int:
         """Bytes of keys and values that the rows under way will have at their longest."""
-        return sum(group.worst_tokens() for group in self.groups) * self.token_bytes
+        return (len(self.common) + sum(group.worst_tokens() for group in self.groups)) * self.token_bytes
 
     def needed(self, prompts: int, longest: int, rows: int, steps: int) -> int:
         """Bytes of keys and values that a group of so many prompts and rows will have at its longest."""
-        return worst_tokens(prompts, longest, rows, steps) * self.token_bytes
+        return worst_tokens(prompts, longest - len(self.common), rows, steps) * self.token_bytes
 
 
 class _Reading:
@@ -157,8 +161,6 @@ class _Reading:
             shape = (len(group.lengths), key.shape[1], max(group.lengths))
             group.keys.append(key.new_zeros(*shape, key.shape[3]))
             group.values.append(value.new_zeros(*shape, width))
-            if start:
-                group.keys[layer][:, :, :start], group.values[layer][:, :, :start] = self.decoder.common_parts(layer)
         keys, values = group.keys[layer], group.values[layer]
         out = query.new_empty(1, query.shape[2], heads, width)
         for length, run in groupby(self.lengths):
@@ -166,12 +168,13 @@ class _Reading:
             stop, some = at + count * length, slice(prompt, prompt + count)
             own = (slice(None), slice(at, stop))
             for kept, new in ((keys, key), (values, value)):
-                kept[some, :, start : start + length] = new[0][own].unflatten(1, (count, length)).transpose(0, 1)
+                kept[some, :, :length] = new[0][own].unflatten(1, (count, length)).transpose(0, 1)
+            seen_keys, seen_values = self._seen(layer, keys[some, :, :length], values[some, :, :length])
             seen = torch.ones(length, start + length, dtype=torch.bool, device=query.device).tril_(start) if start else None
             answer = torch.nn.functional.scaled_dot_product_attention(
                 query[0][own].unflatten(1, (count, length)).transpose(0, 1),
-                keys[some, :, : start + length],
-                values[some, :, : start + length],
+                seen_keys,
+                seen_values,
                 attn_mask=seen,
                 is_causal=seen is None,
                 scale=scale,
@@ -181,20 +184,42 @@ class _Reading:
             at, prompt = stop, prompt + count
         return out
 
+    def _seen(self, layer: int, *own: Any) -> tuple[Any, ...]:
+        """Keys and values of a few prompts after those of the common part."""
+        import torch
+
+        if not self.decoder.common:
+            return own
+        common = self.decoder.common_parts(layer)
+        return tuple(torch.cat([first.expand(len(rest), -1, -1, -1), rest], 2) for first, rest in zip(common, own, strict=True))
+
 
 class _Writing:
-    """One token of every row: each sees its prompt and what it wrote itself."""
+    """One token of every row: each sees the common part, its prompt and what it wrote itself."""
 
     window: int | None = None
 
-    def __init__(self, groups: list[Group]) -> None:
-        self.groups = groups
+    def __init__(self, decoder: PackedDecoder) -> None:
+        self.decoder = decoder
 
     def attend(self, layer: int, query: Any, key: Any, value: Any, scale: float) -> Any:
         query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))
         out, start = query.new_zeros(*query.shape[:2], value.shape[2]), 0
-        for group in self.groups:
+        common = self._of_common(layer, query, scale) if self.decoder.common else None
+        for group in self.decoder.groups:
             some = slice(start, start + len(group))
-            out[some] = group.attend(layer, query[some], key[some], value[some], scale)
+            before = common and (common[0][some], common[1][some])
+            out[some] = group.attend(layer, query[some], key[some], value[some], scale, before)
             start += len(group)
         return out[None]
+
+    def _of_common(self, layer: int, query: Any, scale: float) -> tuple[Any, Any]:
+        """Attention of all rows over the common part: one product a key head."""
+        keys, values = self.decoder.common_parts(layer)
+        rows, heads, width = query.shape
+        kept = keys.shape[1]
+        shared = heads // kept
+        asked = query.view(rows, kept, shared, width).transpose(0, 1).reshape(1, kept, rows * shared, width)
+        answer, total = attention.attention(asked, keys, values, scale)
+        answer, total = answer.reshape(kept, rows, shared, -1), total.reshape(kept, rows, shared)
+        return answer.transpose(0, 1), total.transpose(0, 1)

@@ -95,7 +95,7 @@ class Nothing(PackedDecoder):
     """A decoder with no rows and no model, a token of which takes one byte."""
 
     def __init__(self, under_way: int = 0) -> None:
-        self.token_bytes, self.groups, self.under_way = 1, [], under_way
+        self.token_bytes, self.groups, self.common, self.under_way = 1, [], [], under_way
 
     def held(self) -> int:
         return self.under_way
