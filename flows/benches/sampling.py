@@ -9,13 +9,14 @@ that the peaks of memory are its own too.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.benches.workload import Workload, workload
 
 _PEER_ROWS = (64, 128, 256)
-_OF_BATCHING = 4  # prompts that `generate_batch` gets: it is slow on CPU, and is no part of the ratio
+_OF_BATCHING = 1  # prompts that `generate_batch` gets: it is slow on CPU, and is no part of the ratio
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ WORKS = [
 ]
 
 
-def bench_sampling(share: float) -> list[Workload]:
-    """`ratio`: tokens/s ours ÷ peer; `limit_share`: tokens/s ours ÷ bare forward passes of the same shapes.
+def bench_sampling(share: float) -> Iterator[Workload]:
+    """Each workload as soon as it is done.
+
+    `ratio`: tokens/s ours ÷ peer; `limit_share`: tokens/s ours ÷ bare forward passes of the same shapes.
 
     Each also has ``generate_batch`` (tokens/s), ``peer_peak_bytes``, ``peer_rows`` and ``peer_dtype``.
 
@@ -72,7 +75,8 @@ def bench_sampling(share: float) -> list[Workload]:
     from tasks.runtime.models import embedded_model_folder
 
     folder = embedded_model_folder()
-    return [_measured(replace(one, prompts=max(2, round(share * one.prompts))), folder) for one in WORKS]
+    for one in WORKS:
+        yield _measured(replace(one, prompts=max(2, round(share * one.prompts))), folder)
 
 
 def told(one: Workload) -> Workload:

@@ -90,7 +90,10 @@ def sample(
     from flows.benches.sampling import bench_sampling, told
     from flows.benches.workload import table
 
-    measured = bench_sampling(share)
+    measured = []
+    for one in bench_sampling(share):  # minutes each
+        measured.append(one)
+        typer.echo(f"{one['name']}: {one['ratio']:.2f} times the peer, {one['limit_share']:.0%} of the limit", err=True)
     emit({"workloads": measured}, json, table("winnow bench sample", list(map(told, measured)), "bare forward passes"))
 
 
