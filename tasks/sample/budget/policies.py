@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.gate.statistics import mcnemar
-from tasks.runtime.errors import ContractError
 from tasks.runtime.rows import Row, read_rows, write_rows
 from tasks.sample.budget.progress import Progress, progress_of
 from tasks.sample.budget.settings import PolicySettings
 from tasks.sample.budget.temperature import ALL
-from tasks.sample.budget.waves import request_rows
+from tasks.sample.budget.waves import request_rows, with_prompts
 from tasks.select.rules.lots import lot
 
 FOUND = "policies.json"
@@ -67,14 +66,9 @@ def assigned(rows: Iterable[Row], prompts: Iterable[Row], best: Mapping[str, str
         best: family → digest.
 
     Raises:
-        ContractError: a row whose prompt does not come, or came before.
+        ContractError: see `waves.with_prompts`.
     """
-    stream, prompt = iter(prompts), Row(id=None)
-    for row in rows:
-        while prompt["id"] != row["prompt_id"]:
-            if (following := next(stream, None)) is None:
-                raise ContractError(f"draws of {row['prompt_id']!r} are not in the prompts' order; plan them in that order")
-            prompt = following
+    for row, _, prompt in with_prompts(rows, prompts):
         yield row | {"policy": best.get(prompt.get("family") or ALL, newest)}
 
 

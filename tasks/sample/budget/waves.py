@@ -216,14 +216,24 @@ def placed(rows: Iterable[Row], prompts: Iterable[Row], temperatures: Mapping[st
         temperatures: as `plan_wave_folder` takes them.
 
     Raises:
+        ContractError: see `with_prompts`.
+    """
+    for row, place, prompt in with_prompts(rows, prompts):
+        own = temperatures.get(prompt.get("family") or "", temperatures[ALL]) if temperatures else None
+        yield row | {"place": place} | ({} if own is None else {"temperature": own})
+
+
+def with_prompts(rows: Iterable[Row], prompts: Iterable[Row]) -> Iterator[tuple[Row, int, Row]]:
+    """Request rows in the prompts' order, each with its prompt's place and the prompt. Memory: one of each.
+
+    Raises:
         ContractError: a row whose prompt does not come, or came before.
     """
     stream = enumerate(prompts)
-    place, prompt = next(stream, (0, {"id": None}))
+    place, prompt = 0, Row(id=None)
     for row in rows:
         while prompt["id"] != row["prompt_id"]:
             if (following := next(stream, None)) is None:
                 raise ContractError(f"draws of {row['prompt_id']!r} are not in the prompts' order; plan them in that order")
             place, prompt = following
-        own = temperatures.get(prompt.get("family") or "", temperatures[ALL]) if temperatures else None
-        yield row | {"place": place} | ({} if own is None else {"temperature": own})
+        yield row, place, prompt
